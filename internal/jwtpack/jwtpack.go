@@ -1,0 +1,158 @@
+// Package jwtpack stores tokens in few bytes. A JWT is base64 three times over by
+// the time a cookie carries it; here its segments are stored as the bytes they
+// encode, and every string, JWT or not, comes back byte for byte.
+package jwtpack
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// maxSegments is what a JWE has; a JWS has 3, and opaque tokens that are base64url have 1.
+const maxSegments = 5
+
+// Decoding through Strict refuses trailing bits that are not zero, so that what
+// decodes also encodes back to the same text.
+var segment = base64.RawURLEncoding.Strict()
+
+var errTruncated = errors.New("packed token is cut short or damaged")
+
+// Append appends token to dst in packed form, which carries its own length.
+//
+// The form is one byte, the number of segments, and each segment as a uvarint of
+// its length and its decoded bytes; or, where the token is not canonical base64url
+// divided by dots, a zero byte and the text itself in the same way.
+func Append(dst []byte, token string) []byte {
+	start := len(dst)
+	if dst, ok := appendSegments(dst, token); ok {
+		return dst
+	}
+	dst = append(dst[:start], 0)
+	dst = binary.AppendUvarint(dst, uint64(len(token)))
+	return append(dst, token...)
+}
+
+func appendSegments(dst []byte, token string) ([]byte, bool) {
+	n := strings.Count(token, ".") + 1
+	// The decoder of encoding/base64 skips line breaks.
+	if n > maxSegments || strings.ContainsAny(token, "\r\n") {
+		return dst, false
+	}
+	dst = append(dst, byte(n))
+	for range n {
+		text, after, _ := strings.Cut(token, ".")
+		token = after
+		dst = binary.AppendUvarint(dst, uint64(segment.DecodedLen(len(text))))
+		var err error
+		if dst, err = segment.AppendDecode(dst, []byte(text)); err != nil {
+			return dst, false
+		}
+	}
+	return dst, true
+}
+
+// Cut restores the token at the start of data, and returns the bytes behind it.
+// Damaged data is an error, never a panic; whether the data are genuine is for a
+// seal around them to say.
+func Cut(data []byte) (token string, rest []byte, err error) {
+	p, after, err := Split(string(data))
+	if err != nil {
+		return "", nil, err
+	}
+	return p.Token(), data[len(data)-len(after):], nil
+}
+
+// Split finds the packed token at the start of data without restoring it, and
+// returns what stands behind it. The Packed token aliases data.
+func Split(data string) (p Packed, rest string, err error) {
+	if data == "" || data[0] > maxSegments {
+		return "", "", errTruncated
+	}
+	rest = data[1:]
+	for range max(1, data[0]) {
+		if _, rest, err = cutBytes(rest); err != nil {
+			return "", "", err
+		}
+	}
+	return Packed(data[:len(data)-len(rest)]), rest, nil
+}
+
+// cutBytes cuts a uvarint and as many bytes as it says from the start of data.
+func cutBytes(data string) (b, rest string, err error) {
+	// Lengths of tokens take one or two bytes; three are 2 MiB.
+	var n, shift uint
+	for i := 0; i < len(data) && i < 4; i++ {
+		n |= uint(data[i]&0x7f) << shift
+		if data[i] < 0x80 {
+			data = data[i+1:]
+			if n > uint(len(data)) {
+				return "", "", errTruncated
+			}
+			return data[:n], data[n:], nil
+		}
+		shift += 7
+	}
+	return "", "", errTruncated
+}
+
+// Packed is one token in packed form, as Append writes it. The zero Packed is no
+// token at all. It holds a secret and prints as [redacted].
+type Packed string
+
+// Pack returns token in packed form.
+func Pack(token string) Packed {
+	return Packed(Append(make([]byte, 0, len(token)+2), token))
+}
+
+// Token restores the token; it is empty for the zero Packed.
+func (p Packed) Token() string {
+	if p == "" {
+		return ""
+	}
+	n, rest := p[0], string(p[1:])
+	if n == 0 {
+		text, _, _ := cutBytes(rest)
+		return text
+	}
+	token := make([]byte, 0, 2+len(rest)*4/3+int(n)*2)
+	for i := range n {
+		if i > 0 {
+			token = append(token, '.')
+		}
+		var b string
+		b, rest, _ = cutBytes(rest)
+		token = segment.AppendEncode(token, []byte(b))
+	}
+	return string(token)
+}
+
+// Segment returns the decoded bytes of one segment of the token, counted from 0;
+// ok is false where the token was not stored as segments or has no such one.
+func (p Packed) Segment(i int) (b string, ok bool) {
+	if p == "" || i >= int(p[0]) {
+		return "", false
+	}
+	rest := string(p[1:])
+	for range i + 1 {
+		b, rest, _ = cutBytes(rest)
+	}
+	return b, true
+}
+
+// Segments returns the number of segments; 0 where the token was stored as text.
+func (p Packed) Segments() int {
+	if p == "" {
+		return 0
+	}
+	return int(p[0])
+}
+
+// Format keeps the token out of every kind of printing.
+func (p Packed) Format(s fmt.State, _ rune) { io.WriteString(s, "[redacted]") }
+
+// MarshalText keeps the token out of JSON and logs.
+func (p Packed) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
