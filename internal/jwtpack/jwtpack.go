@@ -57,7 +57,7 @@ func appendSegments(dst []byte, token string) ([]byte, bool) {
 
 // Cut restores the token at the start of data, and returns the bytes behind it.
 // Damaged data is an error, never a panic; whether the data are genuine is for a
-// seal around them to say.
+// seal around them to say. It copies; Split does not.
 func Cut(data []byte) (token string, rest []byte, err error) {
 	p, after, err := Split(string(data))
 	if err != nil {
@@ -83,18 +83,18 @@ func Split(data string) (p Packed, rest string, err error) {
 
 // cutBytes cuts a uvarint and as many bytes as it says from the start of data.
 func cutBytes(data string) (b, rest string, err error) {
-	// Lengths of tokens take one or two bytes; three are 2 MiB.
-	var n, shift uint
-	for i := 0; i < len(data) && i < 4; i++ {
-		n |= uint(data[i]&0x7f) << shift
-		if data[i] < 0x80 {
-			data = data[i+1:]
-			if n > uint(len(data)) {
-				return "", "", errTruncated
-			}
-			return data[:n], data[n:], nil
+	// Lengths of tokens take one or two bytes; four are 256 MiB, and fit an int everywhere.
+	n := 0
+	for i := range min(len(data), 4) {
+		n |= int(data[i]&0x7f) << (7 * i)
+		if data[i] >= 0x80 {
+			continue
 		}
-		shift += 7
+		data = data[i+1:]
+		if n > len(data) {
+			break
+		}
+		return data[:n], data[n:], nil
 	}
 	return "", "", errTruncated
 }
@@ -118,16 +118,29 @@ func (p Packed) Token() string {
 		text, _, _ := cutBytes(rest)
 		return text
 	}
-	token := make([]byte, 0, 2+len(rest)*4/3+int(n)*2)
+	var token strings.Builder
+	token.Grow(segment.EncodedLen(len(rest)) + int(n))
 	for i := range n {
 		if i > 0 {
-			token = append(token, '.')
+			token.WriteByte('.')
 		}
 		var b string
 		b, rest, _ = cutBytes(rest)
-		token = segment.AppendEncode(token, []byte(b))
+		encode(&token, b)
 	}
-	return string(token)
+	return token.String()
+}
+
+// encode writes b as base64url by way of the stack: the token is then the only allocation.
+func encode(token *strings.Builder, b string) {
+	var in [384]byte // a multiple of 3, so that no piece but the last needs filling up
+	var out [512]byte
+	for len(b) > 0 {
+		n := copy(in[:], b)
+		segment.Encode(out[:], in[:n])
+		token.Write(out[:segment.EncodedLen(n)])
+		b = b[n:]
+	}
 }
 
 // Segment returns the decoded bytes of one segment of the token, counted from 0;

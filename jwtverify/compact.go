@@ -1,0 +1,206 @@
+package jwtverify
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/postern-go/postern/internal/strictjson"
+)
+
+const (
+	// maxToken bounds a token in bytes, before anything of it is parsed. Keycloak
+	// tokens with many roles come to 12 KB.
+	maxToken = 16 << 10
+	// maxKeyID bounds a kid. The longest in use are URLs of key vaults, under 200.
+	maxKeyID = 512
+	// maxCandidates bounds the keys tried for one token: where it names none, a large
+	// set would make one bad token cost hundreds of signature checks.
+	maxCandidates = 8
+)
+
+// Strict also refuses trailing bits that are not zero, so that one token has one form.
+var base64url = base64.RawURLEncoding.Strict()
+
+// A signed token is one whose signature has been verified; nothing is known yet of
+// its claims.
+type signed struct {
+	alg     algorithm
+	payload string
+}
+
+// open takes a token in compact form (RFC 7515 7.1) through everything that stands
+// before its claims. It is the one road of all kinds of tokens; types are the values
+// of typ that the kind may have, and "" allows it to be absent.
+func (v *Verifier) open(ctx context.Context, raw string, types []string) (signed, error) {
+	if len(raw) > maxToken {
+		return signed{}, invalid("larger than %d bytes", maxToken)
+	}
+	// The decoder of encoding/base64 skips line breaks.
+	if strings.ContainsAny(raw, "\r\n") {
+		return signed{}, invalid("line break inside")
+	}
+	head, body, sig, err := split(raw)
+	if err != nil {
+		return signed{}, err
+	}
+	h, err := readHeader(head)
+	if err != nil {
+		return signed{}, err
+	}
+	if err := checkType(h.typ, types); err != nil {
+		return signed{}, err
+	}
+	alg, ok := v.allows(h.alg)
+	if !ok {
+		return signed{}, &ClaimError{Claim: "alg", Reason: "is not an algorithm that may sign", Got: h.alg, Err: ErrInvalid}
+	}
+	if err := v.verify(ctx, alg, h.kid, raw[:len(head)+1+len(body)], sig); err != nil {
+		return signed{}, err
+	}
+	payload, err := decode(body)
+	if err != nil {
+		return signed{}, invalid("payload is not base64url")
+	}
+	return signed{alg, payload}, nil
+}
+
+// split divides the compact form of a JWS: three parts, the last of them not empty.
+func split(raw string) (head, body, sig string, err error) {
+	head, rest, ok := strings.Cut(raw, ".")
+	body, sig, ok2 := strings.Cut(rest, ".")
+	if !ok || !ok2 {
+		return "", "", "", invalid("not a JWT in compact form")
+	}
+	switch strings.Count(sig, ".") {
+	case 0:
+	case 2:
+		return "", "", "", invalid("encrypted tokens are not supported")
+	default:
+		return "", "", "", invalid("not a JWT in compact form")
+	}
+	if sig == "" {
+		return "", "", "", invalid("not signed")
+	}
+	return head, body, sig, nil
+}
+
+// A header is what this package reads of the JOSE header (RFC 7515 4.1). Keys and
+// addresses of keys in it (jwk, jku, x5c, x5u) are the token's own word for itself
+// and have no meaning here.
+type header struct{ alg, kid, typ string }
+
+// headerNames are compared without regard to case, to be refused where it is wrong.
+var headerNames = []string{
+	"alg", "kid", "typ", "cty", "crit", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "b64", "zip", "enc",
+}
+
+func readHeader(segment string) (h header, err error) {
+	text, err := decode(segment)
+	if err != nil {
+		return header{}, invalid("header is not base64url")
+	}
+	err = strictjson.Object(text, headerNames, func(name string, v strictjson.Value) error {
+		switch name {
+		case "alg":
+			return setText(&h.alg, name, v)
+		case "kid":
+			return setText(&h.kid, name, v)
+		case "typ":
+			return setText(&h.typ, name, v)
+		case "crit": // RFC 7515 4.1.11: no extension is understood here
+			return invalidClaim(name, "names extensions that must be understood")
+		case "b64": // RFC 7797 7: not in a JWT
+			return invalidClaim(name, "is not for a JWT")
+		}
+		return nil
+	})
+	if err != nil {
+		return header{}, unreadable("header", err)
+	}
+	if h.alg == "" {
+		return header{}, invalidClaim("alg", "is missing")
+	}
+	if len(h.kid) > maxKeyID {
+		return header{}, invalidClaim("kid", fmt.Sprintf("is longer than %d bytes", maxKeyID))
+	}
+	return h, nil
+}
+
+// checkType compares typ as RFC 7515 4.1.9 says: a media type, which has no regard
+// for case, and whose "application/" may be left out.
+func checkType(typ string, types []string) error {
+	for _, t := range types {
+		if strings.EqualFold(typ, t) || t != "" && strings.EqualFold(typ, "application/"+t) {
+			return nil
+		}
+	}
+	return &ClaimError{Claim: "typ", Reason: "is that of another kind of token", Got: typ, Err: ErrInvalid}
+}
+
+// verify finds the key and checks the signature with it (RFC 7515 5.2 step 8).
+func (v *Verifier) verify(ctx context.Context, alg algorithm, kid, input, segment string) error {
+	signature, err := decode(segment)
+	if err != nil {
+		return invalid("signature is not base64url")
+	}
+	keys, err := v.Keys.Keys(ctx, kid)
+	if err != nil {
+		return unavailable(err)
+	}
+	// A name that several keys bear is as good as none: each that fits is tried.
+	tried := 0
+	failure := error(&ClaimError{Claim: "kid", Reason: "names no key for " + alg.name, Got: kid, Err: ErrInvalid})
+	for i := range keys {
+		if !keys[i].fits(alg) {
+			continue
+		}
+		err := keys[i].verify(alg, []byte(input), []byte(signature))
+		if err == nil {
+			return nil
+		}
+		failure = invalid("%w", err)
+		if tried++; tried == maxCandidates {
+			break
+		}
+	}
+	return failure
+}
+
+// unavailable makes every error of a KeySet one of ErrKeys.
+func unavailable(err error) error {
+	if errors.Is(err, ErrKeys) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrKeys, err)
+}
+
+func decode(segment string) (string, error) {
+	var buf [2 << 10]byte // most payloads; the copy out of it is the only allocation
+	b, err := base64url.AppendDecode(buf[:0], []byte(segment))
+	return string(b), err
+}
+
+// setText reads a parameter or claim that must be a string, and not an empty one,
+// where it is there at all: after it, empty means absent.
+func setText(to *string, name string, v strictjson.Value) error {
+	text, ok := v.String()
+	if !ok {
+		return invalidClaim(name, "is not a string")
+	}
+	if text == "" {
+		return invalidClaim(name, "is empty")
+	}
+	*to = text
+	return nil
+}
+
+// unreadable makes an error of reading JSON one of ErrInvalid, if it is not already.
+func unreadable(what string, err error) error {
+	if errors.Is(err, ErrInvalid) {
+		return err
+	}
+	return invalid("%s: %w", what, err)
+}

@@ -1,0 +1,199 @@
+package jwtverify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+const (
+	// maxIDTokenAge is how long ago an ID token may have been issued when it arrives.
+	// It comes within seconds of a login or refresh; a day forgives any clock.
+	maxIDTokenAge = 24 * time.Hour
+	// maxSubject bounds sub, Core 2.
+	maxSubject = 255
+)
+
+// idTokenTypes: providers send none or JWT. That of an access token (RFC 9068) or a
+// logout token is refused, also from the same issuer and for the same audience.
+var idTokenTypes = []string{"", "JWT"}
+
+// Expect says what this one ID token must fit. The zero value of a field is a
+// demand too: an empty Nonce means that the token must carry none.
+type Expect struct {
+	// Nonce is the nonce of the authentication request. Empty: none was sent, and
+	// the token must have none.
+	Nonce string
+
+	// AccessToken, Code and State are what came with the ID token. Where the token
+	// has a hash of one of them that is given here (at_hash, c_hash, s_hash), the hash
+	// must be right. The hash of one that is not given is not looked at: it says
+	// nothing about the ID token itself.
+	AccessToken, Code, State string
+
+	// FrontChannel: the ID token came through the browser (response_type with
+	// id_token in it), where others could have put something else beside it. The
+	// hashes of AccessToken and Code, if these are given, must then be there.
+	FrontChannel bool
+
+	// MaxAge is the max_age of the request: auth_time must be there, and the user
+	// have been authenticated no longer than this before Since. 0 is valid. Nil: not
+	// asked for.
+	MaxAge *time.Duration
+
+	// Since is when the login began. Zero: now, which refuses a user who took longer
+	// over it than MaxAge and the leeway.
+	Since time.Time
+
+	// ACR lists what acr may be. Nil: not asked for.
+	ACR []string
+
+	// Previous is the token that this one came to replace, at a refresh: the rules of
+	// Core 12.2 apply, and Nonce must be empty.
+	Previous *IDToken
+}
+
+// IDToken verifies an ID token in compact form and returns what it says (OpenID
+// Connect Core 3.1.3.7; 3.1.3.8, 3.2.2.9 and 3.3.2.11 for the hashes; 12.2 where
+// want.Previous is set). On an error, which wraps exactly one of ErrExpired,
+// ErrInvalid and ErrKeys, the token is nil.
+//
+// Beyond the letter of Core: iat is required and not older than a day, audiences
+// other than the own one are refused unless trusted, sub has at most 255 bytes and no
+// control characters, no claim stands twice, and no registered one in a spelling that
+// a decoder might take for it.
+//
+// It does not check that a token is presented only once: the nonce, kept by whoever
+// sent the request, does that. Encrypted tokens are not supported. Most programs want
+// package client, which fills in Expect by itself.
+func (v *Verifier) IDToken(ctx context.Context, raw string, want Expect) (*IDToken, error) {
+	t, err := v.idToken(ctx, raw, &want)
+	if err != nil {
+		return nil, fmt.Errorf("jwtverify: %w", err)
+	}
+	return t, nil
+}
+
+func (v *Verifier) idToken(ctx context.Context, raw string, want *Expect) (*IDToken, error) {
+	if err := v.ready(); err != nil {
+		return nil, err
+	}
+	if err := want.ready(); err != nil {
+		return nil, err
+	}
+	token, err := v.open(ctx, raw, idTokenTypes)
+	if err != nil {
+		return nil, err
+	}
+	c, err := readClaims(token.payload)
+	if err != nil {
+		return nil, err
+	}
+	now := v.now()
+	if err := v.identity(&c); err != nil {
+		return nil, err
+	}
+	if err := v.issueTime(&c, now); err != nil {
+		return nil, err
+	}
+	if err := want.request(&c, now, v.leeway()); err != nil {
+		return nil, err
+	}
+	if err := want.hashes(&c, token.alg); err != nil {
+		return nil, err
+	}
+	if err := want.refreshed(&c); err != nil {
+		return nil, err
+	}
+	if err := c.references(); err != nil {
+		return nil, err
+	}
+	if err := v.age(&c, now); err != nil {
+		return nil, err
+	}
+	return newIDToken(&c, raw), nil
+}
+
+// ready refuses expectations that contradict one another.
+func (want *Expect) ready() error {
+	if want.Previous != nil && want.Nonce != "" {
+		return invalid("Expect.Nonce must be empty where Previous is set")
+	}
+	if want.MaxAge != nil && *want.MaxAge < 0 {
+		return invalid("Expect.MaxAge is negative")
+	}
+	return nil
+}
+
+// identity checks who speaks, to whom and about whom.
+func (v *Verifier) identity(c *claims) error {
+	if c.issuer != v.Issuer { // Core 3.1.3.7 step 2
+		return &ClaimError{Claim: "iss", Reason: "is another issuer", Want: v.Issuer, Got: c.issuer, Err: ErrInvalid}
+	}
+	if !slices.Contains(c.audience, v.Audience) { // step 3
+		return &ClaimError{Claim: "aud", Reason: "does not name this audience", Want: v.Audience, Got: c.audience, Err: ErrInvalid}
+	}
+	for _, aud := range c.audience { // step 3
+		if aud != v.Audience && !slices.Contains(v.TrustedAudiences, aud) {
+			return &ClaimError{Claim: "aud", Reason: "names an audience that is not trusted", Want: v.Audience, Got: aud, Err: ErrInvalid}
+		}
+	}
+	if len(c.audience) > 1 && c.authorizedParty == "" { // step 4
+		return invalidClaim("azp", "is missing beside several audiences")
+	}
+	if c.authorizedParty != "" && c.authorizedParty != v.Audience { // step 5
+		return &ClaimError{Claim: "azp", Reason: "is another party", Want: v.Audience, Got: c.authorizedParty, Err: ErrInvalid}
+	}
+	return checkSubject(c.subject)
+}
+
+// checkSubject checks sub, Core 2.
+func checkSubject(sub string) error {
+	if sub == "" {
+		return invalidClaim("sub", "is missing")
+	}
+	if len(sub) > maxSubject {
+		return invalidClaim("sub", fmt.Sprintf("is longer than %d bytes", maxSubject))
+	}
+	if strings.ContainsFunc(sub, unicode.IsControl) {
+		return invalidClaim("sub", "has control characters")
+	}
+	return nil
+}
+
+// issueTime checks that the token has its times, and that none is still to come.
+func (v *Verifier) issueTime(c *claims, now time.Time) error {
+	if c.expiry.IsZero() { // Core 3.1.3.7 step 9
+		return invalidClaim("exp", "is missing")
+	}
+	if c.issuedAt.IsZero() { // step 10
+		return invalidClaim("iat", "is missing")
+	}
+	latest := now.Add(v.leeway())
+	if c.issuedAt.After(latest) { // step 10
+		return &ClaimError{Claim: "iat", Reason: "is in the future", Got: c.issuedAt, Err: ErrInvalid}
+	}
+	if c.notBefore.After(latest) { // RFC 7519 4.1.5
+		return &ClaimError{Claim: "nbf", Reason: "is in the future", Got: c.notBefore, Err: ErrInvalid}
+	}
+	if c.authTime.After(latest) {
+		return &ClaimError{Claim: "auth_time", Reason: "is in the future", Got: c.authTime, Err: ErrInvalid}
+	}
+	return nil
+}
+
+// age is the last check, whatever the order of Core, so that ErrExpired means that
+// nothing else is wrong and that another token will do.
+func (v *Verifier) age(c *claims, now time.Time) error {
+	earliest := now.Add(-v.leeway())
+	if !c.expiry.After(earliest) { // Core 3.1.3.7 step 9
+		return &ClaimError{Claim: "exp", Reason: "is over", Got: c.expiry, Err: ErrExpired}
+	}
+	if c.issuedAt.Before(earliest.Add(-maxIDTokenAge)) { // step 10
+		return &ClaimError{Claim: "iat", Reason: "is more than a day ago", Got: c.issuedAt, Err: ErrExpired}
+	}
+	return nil
+}

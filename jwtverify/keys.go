@@ -1,0 +1,69 @@
+package jwtverify
+
+import (
+	"context"
+	"crypto"
+	"slices"
+)
+
+// A Key is a public key that may sign tokens. RSA keys have from 2,048 to 8,192
+// bits; curves are P-256, P-384, P-521 and Ed25519. Any other key verifies nothing.
+type Key struct {
+	ID        string           // kid; empty: has no name
+	Algorithm string           // alg; empty: every algorithm of the key's type and curve
+	Public    crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+}
+
+// A KeySet gives the keys that may have signed a token. Implementations are safe for
+// concurrent use. What they return is not changed by the caller.
+type KeySet interface {
+	// Keys returns the keys named kid; all keys for an empty kid. An unknown kid is no
+	// error: no keys. An error means that the keys cannot be had just now; it should
+	// wrap ErrKeys and is made to where it does not.
+	Keys(ctx context.Context, kid string) ([]Key, error)
+}
+
+// StaticKeys is a KeySet that never changes. A key without an ID answers to every
+// kid: whoever pins a key from a PEM file need not know what its owner calls it.
+func StaticKeys(keys ...Key) KeySet {
+	s := newSnapshot(keys)
+	for _, k := range s.all {
+		if k.ID == "" {
+			s.nameless = append(s.nameless, k)
+		}
+	}
+	for kid := range s.named {
+		s.named[kid] = append(s.named[kid], s.nameless...)
+	}
+	return s
+}
+
+// A snapshot is a set of keys in which finding one costs the same whatever the size.
+type snapshot struct {
+	all      []Key
+	named    map[string][]Key
+	nameless []Key // what an unknown kid gets
+}
+
+func newSnapshot(keys []Key) *snapshot {
+	s := &snapshot{all: slices.Clone(keys), named: map[string][]Key{}}
+	for _, k := range s.all {
+		if k.ID != "" {
+			s.named[k.ID] = append(s.named[k.ID], k)
+		}
+	}
+	return s
+}
+
+// Keys implements KeySet.
+func (s *snapshot) Keys(_ context.Context, kid string) ([]Key, error) { return s.lookup(kid), nil }
+
+func (s *snapshot) lookup(kid string) []Key {
+	if kid == "" {
+		return s.all
+	}
+	if keys, ok := s.named[kid]; ok {
+		return keys
+	}
+	return s.nameless
+}

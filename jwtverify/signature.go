@@ -1,0 +1,207 @@
+package jwtverify
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
+	"errors"
+	"fmt"
+)
+
+// Bounds of an RSA modulus in bits. RFC 7518 3.3 asks for the smaller one; the larger
+// one is that of crypto/tls, because the time of a check grows with its square.
+const (
+	minRSABits = 2048
+	maxRSABits = 8192
+)
+
+type keyType uint8
+
+const (
+	rsaPKCS1 keyType = iota // RFC 7518 3.3
+	rsaPSS                  // RFC 7518 3.5
+	ecdsaKey                // RFC 7518 3.4
+	edwards                 // RFC 8037 3.1, RFC 9864 2.2
+)
+
+// An algorithm is a row of the registry of JSON Web Signature algorithms.
+type algorithm struct {
+	name  string
+	key   keyType
+	hash  crypto.Hash    // also that of at_hash and its like; for EdDSA only that
+	curve elliptic.Curve // of ecdsaKey
+}
+
+// algorithms is all that may ever sign. There is no row for "none", and none with a
+// shared secret: a token cannot choose what it is checked with.
+var algorithms = [...]algorithm{
+	{"RS256", rsaPKCS1, crypto.SHA256, nil},
+	{"ES256", ecdsaKey, crypto.SHA256, elliptic.P256()},
+	{"PS256", rsaPSS, crypto.SHA256, nil},
+	{"EdDSA", edwards, crypto.SHA512, nil},
+	{"Ed25519", edwards, crypto.SHA512, nil},
+	{"RS384", rsaPKCS1, crypto.SHA384, nil},
+	{"RS512", rsaPKCS1, crypto.SHA512, nil},
+	{"ES384", ecdsaKey, crypto.SHA384, elliptic.P384()},
+	{"ES512", ecdsaKey, crypto.SHA512, elliptic.P521()},
+	{"PS384", rsaPSS, crypto.SHA384, nil},
+	{"PS512", rsaPSS, crypto.SHA512, nil},
+}
+
+func algorithmNamed(name string) (algorithm, bool) {
+	for i := range algorithms {
+		if algorithms[i].name == name {
+			return algorithms[i], true
+		}
+	}
+	return algorithm{}, false
+}
+
+var (
+	errSignature = errors.New("signature does not verify")
+	errKeyType   = errors.New("key does not fit the algorithm")
+)
+
+// VerifySignature checks a JWS signature with this key: input is the encoded
+// header and payload with the dot between them (RFC 7515 5.2 step 8), alg one of
+// the algorithms that Verifier.Algorithms lists. The key must be made for alg, and
+// must not be weak.
+//
+// It checks nothing else, and a token whose signature verifies may still be
+// expired, for somebody else, or from another issuer: most programs want Verifier.
+func (k Key) VerifySignature(alg string, input, signature []byte) error {
+	a, ok := algorithmNamed(alg)
+	if !ok {
+		return fmt.Errorf("jwtverify: %w", invalid("no algorithm %s", quote(alg)))
+	}
+	if err := k.verify(a, input, signature); err != nil {
+		return fmt.Errorf("jwtverify: %w", invalid("%w", err))
+	}
+	return nil
+}
+
+func (k Key) verify(a algorithm, input, signature []byte) error {
+	if !k.fits(a) {
+		return errKeyType
+	}
+	if err := k.weakness(); err != nil {
+		return err
+	}
+	var buf [sha512.Size]byte
+	valid := false
+	switch pub := k.Public.(type) {
+	case *rsa.PublicKey:
+		if a.key == rsaPKCS1 {
+			valid = rsa.VerifyPKCS1v15(pub, a.hash, a.digest(&buf, input), signature) == nil
+		} else {
+			// RFC 7518 3.5: the salt is as long as the hash, no other length.
+			salt := rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+			valid = rsa.VerifyPSS(pub, a.hash, a.digest(&buf, input), signature, &salt) == nil
+		}
+	case *ecdsa.PublicKey:
+		valid = verifyECDSA(pub, a.digest(&buf, input), signature)
+	case ed25519.PublicKey:
+		valid = ed25519.Verify(pub, input, signature)
+	}
+	if !valid {
+		return errSignature
+	}
+	return nil
+}
+
+// fits tells whether the key is of the type and curve of a, and not reserved for
+// another algorithm.
+func (k Key) fits(a algorithm) bool {
+	if !k.reservedFor(a) {
+		return false
+	}
+	switch pub := k.Public.(type) {
+	case *rsa.PublicKey:
+		return a.key == rsaPKCS1 || a.key == rsaPSS
+	case *ecdsa.PublicKey:
+		return a.key == ecdsaKey && pub.Curve == a.curve
+	case ed25519.PublicKey:
+		return a.key == edwards
+	}
+	return false
+}
+
+func (k Key) reservedFor(a algorithm) bool {
+	if k.Algorithm == "" || k.Algorithm == a.name {
+		return true
+	}
+	// EdDSA with the one curve there is here, and Ed25519, are two names of one
+	// algorithm (RFC 9864 2.2): providers change the one for the other.
+	own, ok := algorithmNamed(k.Algorithm)
+	return ok && own.key == edwards && a.key == edwards
+}
+
+// weakness says why a key must not be used by anybody. That points are on their
+// curve is checked by crypto/ecdsa at every use.
+func (k Key) weakness() error {
+	switch pub := k.Public.(type) {
+	case *rsa.PublicKey:
+		if pub.N == nil || pub.N.BitLen() < minRSABits {
+			return fmt.Errorf("RSA key has fewer than %d bits", minRSABits)
+		}
+		if pub.N.BitLen() > maxRSABits {
+			return fmt.Errorf("RSA key has more than %d bits", maxRSABits)
+		}
+	case ed25519.PublicKey:
+		if len(pub) != ed25519.PublicKeySize {
+			return fmt.Errorf("Ed25519 key has %d bytes", len(pub))
+		}
+	}
+	return nil
+}
+
+// digest hashes input into buf.
+func (a algorithm) digest(buf *[sha512.Size]byte, input []byte) []byte {
+	switch a.hash {
+	case crypto.SHA256:
+		sum := sha256.Sum256(input)
+		return buf[:copy(buf[:], sum[:])]
+	case crypto.SHA384:
+		sum := sha512.Sum384(input)
+		return buf[:copy(buf[:], sum[:])]
+	default:
+		*buf = sha512.Sum512(input)
+		return buf[:]
+	}
+}
+
+// verifyECDSA checks a signature in the form of RFC 7518 3.4: r and s, each exactly
+// as long as the order of the curve.
+func verifyECDSA(pub *ecdsa.PublicKey, digest, signature []byte) bool {
+	size := (pub.Curve.Params().BitSize + 7) / 8
+	if len(signature) != 2*size {
+		return false
+	}
+	var buf [2 * (2 + 1 + 66)]byte // two INTEGERs of P-521
+	body := appendInteger(buf[:0], signature[:size])
+	body = appendInteger(body, signature[size:])
+	der := make([]byte, 0, 3+len(buf))
+	der = append(der, 0x30)
+	if len(body) >= 0x80 {
+		der = append(der, 0x81)
+	}
+	der = append(der, byte(len(body)))
+	return ecdsa.VerifyASN1(pub, digest, append(der, body...))
+}
+
+// appendInteger appends a non-negative big-endian number as a DER INTEGER.
+func appendInteger(der, number []byte) []byte {
+	for len(number) > 1 && number[0] == 0 {
+		number = number[1:]
+	}
+	if number[0] >= 0x80 {
+		der = append(der, 0x02, byte(len(number)+1), 0)
+	} else {
+		der = append(der, 0x02, byte(len(number)))
+	}
+	return append(der, number...)
+}
