@@ -1,0 +1,217 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postern-go/postern/internal/strictjson"
+	"github.com/postern-go/postern/pkce"
+)
+
+// AuthorizeOptions are the parameters of one sign-in (OpenID Connect Core 3.1.2.1).
+// nil is the plain sign-in, and a zero field sends nothing.
+type AuthorizeOptions struct {
+	Scopes    []string        // instead of Config.Scopes; openid is asked for in any case
+	Prompt    []string        // such as login, consent, select_account; none stands alone
+	MaxAge    *time.Duration  // how long ago the user may have signed in, in whole seconds; 0: must sign in now. Enforced by Exchange
+	LoginHint string          // who is to sign in, as the provider knows him
+	ACRValues []string        // in order of preference. Enforced by Exchange: it refuses an ID token whose acr is none of them
+	UILocales []string        // BCP 47 tags in order of preference
+	Claims    json.RawMessage // the claims parameter (Core 5.5), a JSON object
+	Extra     url.Values      // what else the provider takes, such as audience, connection, organization, access_type. Not for what this package sets: that is an error
+}
+
+// reserved are the parameters that an authorization request of this package has, or
+// that change what kind of request it is.
+var reserved = [...]string{
+	"acr_values", "claims", "client_id", "code_challenge", "code_challenge_method", "dpop_jkt",
+	"login_hint", "max_age", "nonce", "prompt", "redirect_uri", "request", "request_uri",
+	"response_mode", "response_type", "scope", "state", "ui_locales",
+}
+
+func isReserved(name string) bool { return slices.Contains(reserved[:], name) }
+
+// Authorize prepares an authorization request: response type code, with a new state
+// and nonce of 256 bits each and PKCE by S256, whatever the provider says it
+// supports. The Login it returns has the URL to send the browser to, and must come
+// to [Client.Exchange] when the same browser returns.
+//
+// It sends nothing but the discovery that may be due. The error wraps
+// ErrUnavailable or ErrRejected where discovery failed, and nothing where the
+// options are wrong.
+func (c *Client) Authorize(ctx context.Context, opts *AuthorizeOptions) (*Login, error) {
+	if c.cfg.RedirectURL == "" {
+		return nil, errNoRedirectURL
+	}
+	if opts == nil {
+		opts = &AuthorizeOptions{}
+	}
+	if err := opts.validate(); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	s, err := c.provider(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := opts.checkExtra(s.metadata); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	l := &Login{
+		issuer:      c.cfg.Issuer,
+		clientID:    c.cfg.ClientID,
+		redirectURL: c.cfg.RedirectURL,
+		verifier:    pkce.New(),
+		created:     c.Now().Truncate(time.Second),
+		scope:       c.scope(opts.Scopes),
+		sent:        new(flag),
+	}
+	l.state, l.nonce = newSecrets()
+	if opts.MaxAge != nil {
+		maxAge := *opts.MaxAge
+		l.maxAge = &maxAge
+	}
+	l.acr = slices.Clone(opts.ACRValues)
+	l.url = l.authorizationURL(s.request, opts)
+	return l, nil
+}
+
+// requestPrefix is what all authorization requests begin with. The endpoint's own
+// query stays (RFC 6749 3.1).
+func (c *Client) requestPrefix(endpoint string) string {
+	separator := "?"
+	if strings.Contains(endpoint, "?") {
+		separator = "&"
+	}
+	return endpoint + separator + "response_type=code&code_challenge_method=" + pkce.Method +
+		"&client_id=" + url.QueryEscape(c.cfg.ClientID) +
+		"&redirect_uri=" + url.QueryEscape(c.cfg.RedirectURL)
+}
+
+func (l *Login) authorizationURL(prefix string, opts *AuthorizeOptions) string {
+	b := make([]byte, 0, 512)
+	b = append(b, prefix...)
+	// These three are of URL-safe characters.
+	b = append(append(b, "&state="...), l.state...)
+	b = append(append(b, "&nonce="...), l.nonce...)
+	b = append(append(b, "&code_challenge="...), l.verifier.Challenge()...)
+	b = appendParam(b, "scope", l.scope)
+	b = appendParam(b, "prompt", strings.Join(opts.Prompt, " "))
+	if opts.MaxAge != nil {
+		b = appendParam(b, "max_age", strconv.FormatInt(int64(*opts.MaxAge/time.Second), 10))
+	}
+	b = appendParam(b, "login_hint", opts.LoginHint)
+	b = appendParam(b, "acr_values", strings.Join(opts.ACRValues, " "))
+	b = appendParam(b, "ui_locales", strings.Join(opts.UILocales, " "))
+	b = appendParam(b, "claims", string(opts.Claims))
+	if len(opts.Extra) > 0 {
+		b = append(append(b, '&'), opts.Extra.Encode()...)
+	}
+	return string(b)
+}
+
+func appendParam(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	b = append(append(append(b, '&'), name...), '=')
+	return append(b, url.QueryEscape(value)...)
+}
+
+// scope returns the scope parameter: openid first, and none twice.
+func (c *Client) scope(scopes []string) string {
+	if scopes == nil {
+		scopes = c.cfg.Scopes
+	}
+	if len(scopes) == 0 {
+		return "openid"
+	}
+	asked := make([]string, 1, 1+len(scopes))
+	asked[0] = "openid"
+	for _, s := range scopes {
+		if !slices.Contains(asked, s) {
+			asked = append(asked, s)
+		}
+	}
+	return strings.Join(asked, " ")
+}
+
+func (o *AuthorizeOptions) validate() error {
+	if err := checkScopes(o.Scopes); err != nil {
+		return fmt.Errorf("AuthorizeOptions.Scopes: %w", err)
+	}
+	for _, list := range [...]struct {
+		field  string
+		values []string
+	}{{"Prompt", o.Prompt}, {"ACRValues", o.ACRValues}, {"UILocales", o.UILocales}} {
+		if err := checkWords(list.values); err != nil {
+			return fmt.Errorf("AuthorizeOptions.%s: %w", list.field, err)
+		}
+	}
+	if err := checkMaxAge(o.MaxAge); err != nil {
+		return fmt.Errorf("AuthorizeOptions.MaxAge %w", err)
+	}
+	if slices.Contains(o.Prompt, "none") {
+		if len(o.Prompt) > 1 { // Core 3.1.2.1
+			return errors.New("AuthorizeOptions.Prompt: none stands alone")
+		}
+		if o.MaxAge != nil && *o.MaxAge == 0 {
+			return errors.New("AuthorizeOptions: a MaxAge of 0 asks the user, and a Prompt of none forbids it")
+		}
+	}
+	return o.checkClaims()
+}
+
+func (o *AuthorizeOptions) checkClaims() error {
+	if o.Claims == nil {
+		return nil
+	}
+	err := strictjson.Object(string(o.Claims), nil, func(string, strictjson.Value) error { return nil })
+	if err != nil {
+		return fmt.Errorf("AuthorizeOptions.Claims: %w", err)
+	}
+	return nil
+}
+
+// checkExtra keeps Extra from overriding what this package or the endpoint's own
+// query sets, and from sending a parameter twice (RFC 6749 3.1).
+func (o *AuthorizeOptions) checkExtra(m *Metadata) error {
+	if len(o.Extra) == 0 {
+		return nil
+	}
+	own, _ := ownQuery(m.AuthorizationEndpoint) // read once before, at discovery
+	for _, name := range slices.Sorted(maps.Keys(o.Extra)) {
+		if name == "" || isReserved(name) || own.Has(name) {
+			return fmt.Errorf("AuthorizeOptions.Extra: the parameter %q is not free to be set", cut(name, quoted))
+		}
+		// resource may come several times (RFC 8707 2).
+		if len(o.Extra[name]) > 1 && name != "resource" {
+			return fmt.Errorf("AuthorizeOptions.Extra: the parameter %q has %d values", cut(name, quoted), len(o.Extra[name]))
+		}
+	}
+	return nil
+}
+
+// checkWords applies to lists that are sent with spaces between their members.
+func checkWords(words []string) error {
+	for _, w := range words {
+		if w == "" || !isVisible(w) {
+			return fmt.Errorf("%q is empty or has spaces in it", cut(w, quoted))
+		}
+	}
+	return nil
+}
+
+func checkMaxAge(maxAge *time.Duration) error {
+	if maxAge != nil && (*maxAge < 0 || *maxAge%time.Second != 0) {
+		return errors.New("must be whole seconds, and not less than 0")
+	}
+	return nil
+}

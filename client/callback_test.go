@@ -1,0 +1,117 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A callbackVector is one file of testdata/vectors/callback. Its query is what the
+// browser brought, in which {state} and {iss} stand for the right ones; all vectors
+// of one group differ from its accepted one by one thing.
+type callbackVector struct {
+	Rule    string `json:"rule"`    // the words of the error: parameter and reason
+	Expect  string `json:"expect"`  // accept, reject or refused-by-provider
+	Query   string `json:"query"`   // of the callback
+	Promise bool   `json:"promise"` // the metadata promises iss
+	Login   struct {
+		Empty    bool   `json:"empty"`
+		Issuer   string `json:"issuer"`    // instead of the client's
+		ClientID string `json:"client_id"` // instead of the client's
+		Age      string `json:"age"`       // instead of one minute
+		Used     bool   `json:"used"`      // its code has been sent before
+	} `json:"login"`
+}
+
+const vectorState = "c3RhdGUgb2YgdGhlIGNhbGxiYWNrIHZlY3RvcnMuLi4"
+
+func (v *callbackVector) login(now time.Time) *Login {
+	if v.Login.Empty {
+		return &Login{}
+	}
+	age := time.Minute
+	if v.Login.Age != "" {
+		age, _ = time.ParseDuration(v.Login.Age)
+	}
+	l, err := NewLogin(LoginSecrets{
+		Issuer: testIssuer, ClientID: testClientID, RedirectURL: testRedirect,
+		State: vectorState, Nonce: "bm9uY2Ugb2YgdGhlIGNhbGxiYWNrIHZlY3RvcnMuLi4",
+		Verifier: "dmVyaWZpZXIgb2YgdGhlIGNhbGxiYWNrIHZlY3RvcnM", Created: now.Add(-age),
+	})
+	if err != nil {
+		panic(err)
+	}
+	if v.Login.Issuer != "" {
+		l.issuer = v.Login.Issuer
+	}
+	if v.Login.ClientID != "" {
+		l.clientID = v.Login.ClientID
+	}
+	if v.Login.Used {
+		l.sent.raise()
+	}
+	return l
+}
+
+func TestCallbackVectors(t *testing.T) {
+	files, err := filepath.Glob("testdata/vectors/callback/*.json")
+	if err != nil || len(files) < 40 {
+		t.Fatalf("found %d vectors, want at least 40 (%v)", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var v callbackVector
+			if err := json.Unmarshal(text, &v); err != nil {
+				t.Fatal(err)
+			}
+			v.run(t)
+		})
+	}
+}
+
+func (v *callbackVector) run(t *testing.T) {
+	p := newOP(t)
+	p.metadata["authorization_response_iss_parameter_supported"] = v.Promise
+	c := p.client(nil)
+	query := strings.NewReplacer("{state}", vectorState, "{iss}", url.QueryEscape(testIssuer)).Replace(v.Query)
+	params, err := url.ParseQuery(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	login := v.login(p.clock())
+	p.claims["nonce"] = login.nonce
+	tokens, err := c.Exchange(context.Background(), login, params)
+	sent := len(p.seen("/token"))
+	switch v.Expect {
+	case "accept":
+		if err != nil || tokens == nil || sent != 1 {
+			t.Fatalf("got %v after %d token requests, want tokens", err, sent)
+		}
+		return
+	case "reject":
+		var e *CallbackError
+		if !errors.As(err, &e) || !errors.Is(err, ErrRejected) || e.Param+" "+e.Reason != v.Rule {
+			t.Errorf("got %v, want the rule %q", err, v.Rule)
+		}
+	case "refused-by-provider":
+		var e *AuthError
+		if !errors.As(err, &e) || e.Error() != "client: the provider refused: "+v.Rule {
+			t.Errorf("got %v, want an AuthError with %s", err, v.Rule)
+		}
+	default:
+		t.Fatalf("unknown expectation %q", v.Expect)
+	}
+	if tokens != nil || sent != 0 {
+		t.Errorf("got tokens %v and %d token requests, want none", tokens != nil, sent)
+	}
+}

@@ -1,0 +1,134 @@
+// Package client is the protocol of an OpenID Connect relying party without a
+// browser: no http.ResponseWriter, no cookie, no store. Values in, values out.
+//
+// A sign-in is three steps. [Client.Authorize] makes a [Login]: a URL to send the
+// browser to, and the secrets to keep until it returns. The program stores the
+// Login where only that browser can bring it back. [Client.Exchange] takes the
+// Login and all parameters of the callback, checks them, trades the code and
+// verifies the ID token; there is no other road from a callback to tokens.
+//
+// A web application wants package session, which does the storing and stands on
+// this package.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/postern-go/postern/jwtverify"
+)
+
+// A Config describes one client at one provider. Issuer and ClientID are required,
+// and RedirectURL for Authorize; the zero value of every other field is the safe
+// choice. It prints without its ClientSecret, in JSON and logs too.
+type Config struct {
+	Issuer       string   // byte for byte as the provider's metadata has it; https, or http on a loopback host
+	ClientID     string   // as registered at the provider
+	ClientSecret string   // empty: a public client
+	RedirectURL  string   // where the provider sends the browser back to: https, http on a loopback host, or for a public client a private-use scheme such as com.example.app:/callback
+	Scopes       []string // beside openid, which is always asked for
+
+	Auth             ClientAuth       // nil: the secret in the way that the metadata names, SecretBasic when it names both or neither; without a secret NoAuth
+	Algorithms       []string         // that may sign ID tokens; nil: what the metadata lists, as far as it is asymmetric
+	TrustedAudiences []string         // further audiences that an ID token may name; nil: none
+	Leeway           time.Duration    // for the clocks of provider and client; zero: jwtverify.DefaultLeeway; at most jwtverify.MaxLeeway
+	Metadata         *Metadata        // nil: discovered when first needed, kept for an hour, and longer while the provider is down
+	HTTPClient       *http.Client     // its Transport is used, and its Timeout where shorter than 10 s; no cookies, and the redirect policy is the package's own; nil: http.DefaultTransport
+	Now              func() time.Time // nil: time.Now
+}
+
+// A Client signs users in at one provider. New makes one; the zero Client is of no
+// use. It is safe for concurrent use.
+type Client struct {
+	cfg Config
+
+	call  *http.Client // for what carries credentials: follows no redirect
+	fetch *http.Client // for public documents: follows redirects on the same host
+
+	discovery discovery
+}
+
+// New validates cfg and returns a Client for it. It sends nothing: a provider that
+// is down does not keep a program from starting. Call [Client.Metadata] to find out
+// early whether the provider is there. cfg is copied.
+func New(cfg Config) (*Client, error) {
+	cfg.Scopes = slices.Clone(cfg.Scopes)
+	cfg.Algorithms = slices.Clone(cfg.Algorithms)
+	cfg.TrustedAudiences = slices.Clone(cfg.TrustedAudiences)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	c := &Client{cfg: cfg}
+	c.call, c.fetch = httpClients(cfg.HTTPClient)
+	if cfg.Metadata == nil {
+		return c, nil
+	}
+	document, err := cfg.Metadata.document()
+	if err != nil {
+		return nil, fmt.Errorf("client: Config.Metadata: %w", err)
+	}
+	c.discovery.current, err = c.newSnapshot(document, nil)
+	if err != nil {
+		return nil, fmt.Errorf("client: Config.Metadata: %w", err)
+	}
+	c.cfg.Metadata = nil // the snapshot has it, and the caller may change his
+	return c, nil
+}
+
+// Issuer returns Config.Issuer.
+func (c *Client) Issuer() string { return c.cfg.Issuer }
+
+// ClientID returns Config.ClientID.
+func (c *Client) ClientID() string { return c.cfg.ClientID }
+
+// RedirectURL returns Config.RedirectURL.
+func (c *Client) RedirectURL() string { return c.cfg.RedirectURL }
+
+// Now returns the time by the client's clock.
+func (c *Client) Now() time.Time { return c.cfg.Now() }
+
+// leeway is the bound of what two clocks may differ by.
+func (c *Client) leeway() time.Duration {
+	if c.cfg.Leeway == 0 {
+		return jwtverify.DefaultLeeway
+	}
+	return c.cfg.Leeway
+}
+
+// Metadata returns what the provider says of itself, and discovers it if need be:
+// call it at the start of a program to fail fast, or from a readiness check. The
+// result is a copy.
+//
+// The error wraps ErrUnavailable where the provider cannot be reached, and
+// ErrRejected where its document does not pass (another issuer, an endpoint
+// without https). After a failure the provider is left alone for a while, one
+// second at first and at most one minute, and callers get the same error.
+func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
+	s, err := c.provider(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.metadata.clone(), nil
+}
+
+// Provider returns a provider of go-oidc made from the same metadata, for code that
+// stands on that library. Its Verifier fetches keys by itself and checks less than
+// Exchange does; see [KeySet].
+func (c *Client) Provider(ctx context.Context) (*oidc.Provider, error) {
+	s, err := c.provider(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.oidc, nil
+}
+
+var errNoRedirectURL = errors.New("client: Config.RedirectURL is needed to sign in")

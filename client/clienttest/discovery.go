@@ -1,0 +1,98 @@
+package clienttest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// The paths of the endpoints, below the issuer.
+const (
+	pathDiscovery = "/.well-known/openid-configuration"
+	pathJWKS      = "/jwks"
+	pathAuthorize = "/authorize"
+	pathSignIn    = "/sign-in"
+	pathToken     = "/token"
+	pathUserInfo  = "/userinfo"
+	pathRevoke    = "/revoke"
+	pathLogout    = "/logout"
+)
+
+// serveDiscovery answers with the metadata (OpenID Connect Discovery section 4).
+func (p *Provider) serveDiscovery(w http.ResponseWriter, r *http.Request) {
+	p.hold(r.Context(), DiscoverySlow)
+	switch {
+	case p.has(Discovery500):
+		serverError(w)
+	case p.has(DiscoveryHTML):
+		writeHTML(w)
+	case p.has(DiscoveryRedirect):
+		redirectElsewhere(w)
+	default:
+		p.writeMetadata(w)
+	}
+}
+
+func (p *Provider) writeMetadata(w http.ResponseWriter) {
+	m := p.metadata()
+	for _, f := range p.active() {
+		spoilMetadata(f, m)
+	}
+	if p.has(DiscoveryHuge) {
+		writeHuge(w)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(mustJSON(m))
+}
+
+func (p *Provider) metadata() map[string]any {
+	// HS256 and none are advertised by real providers (LemonLDAP::NG), and never used here.
+	algorithms := []string{p.algorithm, "RS256", "HS256", "none"}
+	return map[string]any{
+		"issuer":                                         p.Issuer(),
+		"authorization_endpoint":                         p.endpoint(pathAuthorize),
+		"token_endpoint":                                 p.endpoint(pathToken),
+		"userinfo_endpoint":                              p.endpoint(pathUserInfo),
+		"jwks_uri":                                       p.endpoint(pathJWKS),
+		"revocation_endpoint":                            p.endpoint(pathRevoke),
+		"end_session_endpoint":                           p.endpoint(pathLogout),
+		"scopes_supported":                               []string{"openid", "profile", "email", scopeOffline},
+		"response_types_supported":                       []string{"code"},
+		"response_modes_supported":                       []string{modeQuery, modeFormPost},
+		"grant_types_supported":                          []string{"authorization_code", "refresh_token"},
+		"prompt_values_supported":                        []string{"none", "login", "select_account"},
+		"subject_types_supported":                        []string{"public"},
+		"id_token_signing_alg_values_supported":          slices.Compact(algorithms),
+		"token_endpoint_auth_methods_supported":          p.authMethods(),
+		"revocation_endpoint_auth_methods_supported":     p.authMethods(),
+		"code_challenge_methods_supported":               []string{"S256"},
+		"authorization_response_iss_parameter_supported": true,
+		"request_uri_parameter_supported":                false,
+	}
+}
+
+func spoilMetadata(f Fault, m map[string]any) {
+	switch f {
+	case DiscoveryWrongIssuer:
+		m["issuer"] = otherIssuer
+	case DiscoverySlashIssuer:
+		m["issuer"] = otherSlash(m["issuer"].(string))
+	case DiscoveryPlainHTTP:
+		m["token_endpoint"] = "http://" + elsewhere + pathToken
+	case NoIssParameter:
+		delete(m, "authorization_response_iss_parameter_supported")
+	case NoUserInfo:
+		delete(m, "userinfo_endpoint")
+	case NoEndSession:
+		delete(m, "end_session_endpoint")
+	case NoRevocation:
+		delete(m, "revocation_endpoint")
+	}
+}
+
+func otherSlash(issuer string) string {
+	if bare, found := strings.CutSuffix(issuer, "/"); found {
+		return bare
+	}
+	return issuer + "/"
+}

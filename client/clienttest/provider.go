@@ -1,0 +1,279 @@
+// Package clienttest is an OpenID provider inside the process of a test or of a
+// demo. It behaves as a strict real one does, and misbehaves by name: a [Fault]
+// set with [Provider.SetFaults] makes it send a token with the wrong nonce, lose an
+// answer on the way, or be down.
+//
+//	op := clienttest.New(nil)
+//	defer op.Close()
+//	rp, err := client.New(op.Config("https://app.example.com/callback"))
+//	...
+//	login, err := rp.Authorize(ctx, nil)
+//	callback, err := op.SignIn(login.URL(), "alice")
+//	tokens, err := rp.Exchange(ctx, login, callback.Query())
+//
+// It is reached over pipes in memory ([Provider.HTTPClient]), which works in a
+// testing/synctest bubble, or over a loopback socket ([Provider.Listen]), where a
+// browser finds a sign-in page. It does not link package testing into a program.
+//
+// It is no provider for anything but tests and demos: whoever reaches it may sign in
+// as anybody, and it remembers everything it issued until it is garbage.
+package clienttest
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/postern-go/postern/client"
+)
+
+const (
+	defaultIssuer = "https://op.example.com"
+	defaultTTL    = 5 * time.Minute
+)
+
+// Options describes a provider. A zero field is the default that its comment names.
+type Options struct {
+	// Issuer is an absolute URL without query, with or without a path or a slash
+	// at its end. Zero: "https://op.example.com". Listen replaces it.
+	Issuer string
+
+	// Clients are the registered clients. Zero: one confidential client "web"
+	// with a random secret. Config describes the first.
+	Clients []Client
+
+	// Users can be chosen on the sign-in page. Zero: alice and bob. Any other
+	// name that is typed there, or given to SignIn, becomes a user too.
+	Users []User
+
+	AccessTokenTTL time.Duration // zero: 5 minutes
+	IDTokenTTL     time.Duration // zero: 5 minutes
+
+	// Algorithm signs ID tokens and access tokens: RS, PS or ES with 256, 384 or
+	// 512, or EdDSA. Zero: RS256.
+	Algorithm string
+
+	// NoRotation makes refresh tokens last: a refresh answers without a new one,
+	// and the old one stays good.
+	NoRotation bool
+
+	// Now is the clock that Advance adds to. Zero: time.Now.
+	Now func() time.Time
+}
+
+// A Client is a registered client. It prints without its secret.
+type Client struct {
+	ID     string // required
+	Secret string // empty: a public client
+
+	// AuthMethod is how the client must authenticate, and the only way it can:
+	// client_secret_basic, client_secret_post or none. Zero: client_secret_basic,
+	// or none without a Secret.
+	AuthMethod string
+
+	// RedirectURLs are compared byte for byte. Zero: those that Config was called
+	// with.
+	RedirectURLs []string
+
+	// PostLogoutRedirectURLs are compared byte for byte. Zero: every URL on the
+	// origin of a redirect URL.
+	PostLogoutRedirectURLs []string
+}
+
+// A User can sign in. Claims stand in ID tokens and in the userinfo answer,
+// whatever scope was asked for; they cannot replace a claim of the protocol.
+type User struct {
+	Subject string // 1 to 255 bytes
+	Claims  map[string]any
+}
+
+// A Provider is an OpenID provider, and its http.Handler. Make one with New. It may
+// be used concurrently. In a synctest bubble, make it inside the bubble.
+type Provider struct {
+	now                  func() time.Time
+	accessTokenTTL       time.Duration
+	idTokenTTL           time.Duration
+	algorithm            string
+	noRotation           bool
+	transport            *http.Transport
+	server               *http.Server
+	memory               *pipeListener
+	serving, connections sync.WaitGroup
+	startMemory          sync.Once
+
+	mu       sync.Mutex // guards the rest
+	issuer   string
+	offset   time.Duration // of Advance
+	clients  []*registered
+	users    []User
+	keys     *keyring // nil: not made yet
+	faults   map[Fault]bool
+	released chan struct{} // closed when the requests held by a slow fault may go on
+	closed   bool
+
+	sessions map[string]*session // by the value of the cookie
+	codes    map[string]*code
+	refresh  map[string]*refreshToken
+	access   map[string]*accessToken
+	idTokens map[[32]byte]*grant // by SHA-256, for id_token_hint
+
+	requests []*Request
+	counts   map[string]int
+}
+
+// New makes a provider; nil means the defaults. Options that no provider could
+// have panic: an unknown algorithm, an issuer that is no URL, a client without an ID, an
+// authentication method without a secret, a user without a subject.
+func New(opts *Options) *Provider {
+	if opts == nil {
+		opts = &Options{}
+	}
+	p := &Provider{
+		now:            opts.Now,
+		accessTokenTTL: orDefault(opts.AccessTokenTTL, defaultTTL),
+		idTokenTTL:     orDefault(opts.IDTokenTTL, defaultTTL),
+		algorithm:      orDefault(opts.Algorithm, "RS256"),
+		noRotation:     opts.NoRotation,
+		issuer:         orDefault(opts.Issuer, defaultIssuer),
+		released:       make(chan struct{}),
+		sessions:       map[string]*session{},
+		codes:          map[string]*code{},
+		refresh:        map[string]*refreshToken{},
+		access:         map[string]*accessToken{},
+		idTokens:       map[[32]byte]*grant{},
+		counts:         map[string]int{},
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	if !slices.Contains(algorithms(), p.algorithm) {
+		panic(fmt.Sprintf("clienttest: unknown algorithm %q", p.algorithm))
+	}
+	if u, err := url.Parse(p.issuer); err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		panic(fmt.Sprintf("clienttest: an issuer is an absolute URL without query and fragment, not %q", p.issuer))
+	}
+	p.clients = register(opts.Clients)
+	users := opts.Users
+	if len(users) == 0 {
+		users = defaultUsers()
+	}
+	for _, u := range users {
+		p.SetUser(u)
+	}
+	p.prepareServer()
+	return p
+}
+
+func orDefault[T comparable](value, zero T) T {
+	var none T
+	if value == none {
+		return zero
+	}
+	return value
+}
+
+func defaultUsers() []User {
+	user := func(subject, given, family string) User {
+		return User{Subject: subject, Claims: map[string]any{
+			"name":               given + " " + family,
+			"given_name":         given,
+			"family_name":        family,
+			"preferred_username": subject,
+			"email":              subject + "@example.com",
+			"email_verified":     true,
+		}}
+	}
+	return []User{user("alice", "Alice", "Ashby"), user("bob", "Bob", "Baker")}
+}
+
+// Issuer returns the issuer identifier.
+func (p *Provider) Issuer() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.issuer
+}
+
+// endpoint is the URL of a path. An issuer with a slash at its end, as Auth0's, gives no
+// double one.
+func (p *Provider) endpoint(path string) string {
+	return strings.TrimSuffix(p.Issuer(), "/") + path
+}
+
+// Now returns the provider's time.
+func (p *Provider) Now() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now().Add(p.offset)
+}
+
+// Advance moves the provider's clock, and with it that of every client.Config made by
+// Config. It moves no other clock, and wakes no timer.
+func (p *Provider) Advance(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.offset += d
+}
+
+// SetUser adds a user, or changes the claims of one: tokens and userinfo answers
+// issued from now on have the new ones. A subject that is empty or too long panics.
+func (p *Provider) SetUser(u User) {
+	if u.Subject == "" || len(u.Subject) > maxSubject {
+		panic(fmt.Sprintf("clienttest: a subject has 1 to %d bytes", maxSubject))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	u.Claims = maps.Clone(u.Claims)
+	for i := range p.users {
+		if p.users[i].Subject == u.Subject {
+			p.users[i] = u
+			return
+		}
+	}
+	p.users = append(p.users, u)
+}
+
+// claims returns a copy of the claims of a user. One whose name was typed has that name.
+func (p *Provider) claims(subject string) map[string]any {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, u := range p.users {
+		if u.Subject == subject {
+			claims := maps.Clone(u.Claims)
+			if claims == nil {
+				claims = map[string]any{}
+			}
+			return claims
+		}
+	}
+	return map[string]any{"name": subject, "preferred_username": subject}
+}
+
+// Config describes the first client to package client, with HTTPClient and Now set
+// and the scopes profile, email and offline_access. Where the client has no list of
+// redirect URLs, redirectURL becomes one.
+func (p *Provider) Config(redirectURL string) client.Config {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.clients[0]
+	if c.open && !slices.Contains(c.RedirectURLs, redirectURL) {
+		c.RedirectURLs = append(c.RedirectURLs, redirectURL)
+	}
+	cfg := client.Config{
+		Issuer:       p.issuer,
+		ClientID:     c.ID,
+		ClientSecret: c.Secret,
+		RedirectURL:  redirectURL,
+		Scopes:       []string{"profile", "email", scopeOffline},
+		HTTPClient:   p.HTTPClient(),
+		Now:          p.Now,
+	}
+	if c.AuthMethod == secretPost {
+		cfg.Auth = client.SecretPost{}
+	}
+	return cfg
+}

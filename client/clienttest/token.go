@@ -1,0 +1,171 @@
+package clienttest
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const retryAfter = "30" // seconds, of Token429
+
+// serveToken answers the grants authorization_code and refresh_token (RFC 6749 sections
+// 4.1.3 and 6).
+func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
+	p.hold(r.Context(), TokenSlow)
+	if p.tokenFault(w, r) {
+		return
+	}
+	answer, refused := p.token(r)
+	switch {
+	case refused != nil:
+		refused.write(w)
+	case p.has(RefreshLost) && r.PostForm.Get("grant_type") == "refresh_token":
+		panic(http.ErrAbortHandler) // net/http closes the connection without an answer
+	default:
+		p.writeTokens(w, answer)
+	}
+}
+
+// tokenFault answers in place of the endpoint, if a fault says so.
+func (p *Provider) tokenFault(w http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case p.has(TokenErrorIn200):
+		(&endpointError{http.StatusOK, "bad_verification_code", "the code is incorrect or expired"}).write(w)
+	case p.has(TokenHTML):
+		writeHTML(w)
+	case p.has(Token500):
+		serverError(w)
+	case p.has(Token429):
+		w.Header().Set("Retry-After", retryAfter)
+		(&endpointError{http.StatusTooManyRequests, "slow_down", "too many requests"}).write(w)
+	case p.has(TokenRedirect):
+		redirectElsewhere(w)
+	case p.has(InvalidGrant):
+		invalidGrant("the grant was revoked").write(w)
+	case p.has(InvalidClient):
+		invalidClient("unknown client").write(w)
+	case p.has(RefreshEmpty400) && r.PostForm.Get("grant_type") == "refresh_token":
+		w.WriteHeader(http.StatusBadRequest)
+	default:
+		return false
+	}
+	return true
+}
+
+func (p *Provider) token(r *http.Request) (map[string]any, *endpointError) {
+	for name, values := range r.PostForm {
+		if len(values) > 1 { // RFC 6749 section 3.2
+			return nil, invalidRequest("the parameter " + strconv.Quote(name) + " came twice")
+		}
+	}
+	c, refused := p.authenticate(r)
+	if refused != nil {
+		return nil, refused
+	}
+	switch r.PostForm.Get("grant_type") {
+	case "authorization_code":
+		return p.exchange(r, c)
+	case "refresh_token":
+		return p.renewTokens(r, c)
+	}
+	why := "authorization_code and refresh_token only"
+	return nil, &endpointError{http.StatusBadRequest, "unsupported_grant_type", why}
+}
+
+// exchange trades a code (RFC 6749 section 4.1.3, RFC 7636 section 4.6).
+func (p *Provider) exchange(r *http.Request, c *registered) (map[string]any, *endpointError) {
+	g, refused := p.redeem(r.PostForm.Get("code"), c.ID)
+	if refused != nil {
+		return nil, refused
+	}
+	if r.PostForm.Get("redirect_uri") != g.redirectURL {
+		return nil, invalidGrant("the redirect_uri is not that of the authorization request")
+	}
+	sum := sha256.Sum256([]byte(r.PostForm.Get("code_verifier")))
+	if subtle.ConstantTimeCompare([]byte(encode(sum[:])), []byte(g.challenge)) != 1 {
+		return nil, invalidGrant("the code_verifier does not match the code_challenge")
+	}
+	answer := p.tokens(g, g.session.subject, g.nonce, g.scope)
+	if g.has(scopeOffline) {
+		answer["refresh_token"] = p.newRefreshToken(g)
+	}
+	return answer, nil
+}
+
+// renewTokens trades a refresh token (RFC 6749 section 6). The new ID token has no nonce
+// (OpenID Connect Core section 12.2).
+func (p *Provider) renewTokens(r *http.Request, c *registered) (map[string]any, *endpointError) {
+	rotate := !p.noRotation && !p.has(RefreshNoRotation)
+	g, refused := p.renew(r.PostForm.Get("refresh_token"), c.ID, rotate)
+	if refused != nil {
+		return nil, refused
+	}
+	scope := g.scope
+	if asked := strings.Fields(r.PostForm.Get("scope")); len(asked) > 0 {
+		if slices.ContainsFunc(asked, func(s string) bool { return !g.has(s) }) {
+			return nil, &endpointError{http.StatusBadRequest, "invalid_scope", "more than was granted"}
+		}
+		scope = asked
+	}
+	subject := g.session.subject
+	if p.has(RefreshOtherSub) {
+		subject = otherUser
+	}
+	answer := p.tokens(g, subject, "", scope)
+	if rotate {
+		answer["refresh_token"] = p.newRefreshToken(g)
+	}
+	if p.has(RefreshNoIDToken) {
+		delete(answer, "id_token")
+	}
+	return answer, nil
+}
+
+func (p *Provider) tokens(g *grant, subject, nonce string, scope []string) map[string]any {
+	accessToken := p.newAccessToken(g, subject, scope)
+	return map[string]any{
+		"access_token": accessToken,
+		"token_type":   "Bearer",
+		"expires_in":   int(p.accessTokenTTL.Seconds()),
+		"scope":        strings.Join(scope, " "),
+		"id_token":     p.newIDToken(g, subject, nonce, accessToken),
+	}
+}
+
+func (p *Provider) writeTokens(w http.ResponseWriter, answer map[string]any) {
+	for _, f := range p.active() {
+		spoilTokens(f, answer)
+	}
+	if p.has(TokenHuge) {
+		writeHuge(w)
+	}
+	body := mustJSON(answer)
+	if p.has(DoubleAccessToken) {
+		body = append([]byte(`{"access_token":"`+otherUser+`",`), body[1:]...)
+	}
+	writeBody(w, http.StatusOK, body)
+}
+
+func spoilTokens(f Fault, answer map[string]any) {
+	switch f {
+	case NoIDToken:
+		delete(answer, "id_token")
+	case NoAccessToken:
+		delete(answer, "access_token")
+	case WrongTokenType:
+		answer["token_type"] = "DPoP"
+	case TokenTypeCase:
+		answer["token_type"] = "bEARER"
+	case NoExpiresIn:
+		delete(answer, "expires_in")
+	case ExpiresInZero:
+		answer["expires_in"] = 0
+	case ExpiresInString:
+		if seconds, ok := answer["expires_in"].(int); ok {
+			answer["expires_in"] = strconv.Itoa(seconds)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"golang.org/x/oauth2"
+)
+
+// What a caller does about a failure.
+//
+// Where an ID token was refused, the error of package jwtverify is in the chain
+// too, with its ClaimError.
+var (
+	// ErrRejected: a callback or an answer did not pass a check, and nothing of it was used. Start again.
+	ErrRejected = errors.New("rejected")
+	// ErrInvalidGrant: the code or the refresh token is not good any more. Sign in again.
+	ErrInvalidGrant = errors.New("grant no longer valid")
+	// ErrUnavailable: the provider could not be reached or is in trouble. Try later; what you hold is still good.
+	ErrUnavailable = errors.New("provider unavailable")
+	// ErrUnsupported: the provider's metadata does not offer it.
+	ErrUnsupported = errors.New("not supported by the provider")
+)
+
+// How much of foreign text an error shows, in bytes.
+const (
+	quoted         = 64
+	maxDescription = 256
+)
+
+// An AuthError is the provider's refusal, as the callback brought it (RFC 6749
+// 4.1.2.1, Core 3.1.2.6): access_denied where the user said no, login_required
+// where prompt=none found nobody signed in. State and issuer of the callback have
+// been checked before it is given out.
+//
+// Its text is foreign: cut, and of the characters RFC 6749 allows, which are not
+// safe in HTML without escaping.
+type AuthError struct {
+	Code        string // error, at most 64 bytes
+	Description string // error_description, at most 256 bytes
+	URI         string // error_uri, at most 256 bytes
+}
+
+func (e *AuthError) Error() string {
+	return "client: the provider refused: " + quoteError(e.Code, e.Description)
+}
+
+// A CallbackError says which check of a callback failed. It wraps ErrRejected.
+type CallbackError struct {
+	Param  string // the parameter, or "login" for the Login that was handed in
+	Reason string // completes a sentence that begins with Param
+}
+
+func (e *CallbackError) Error() string {
+	return "client: callback rejected: " + e.Param + " " + e.Reason
+}
+
+// Unwrap returns ErrRejected.
+func (e *CallbackError) Unwrap() error { return ErrRejected }
+
+// A ResponseError is an answer of an endpoint that is not the expected one, or no
+// answer at all. It wraps one of ErrInvalidGrant, ErrUnavailable, ErrRejected and
+// ErrUnsupported, and where no answer came its cause, such as
+// context.DeadlineExceeded. It never holds a body; Code, Description and URI are
+// cut and cleaned as in [AuthError], and what was secret in the request is taken
+// out of them.
+//
+// errors.As also finds an [oauth2.RetrieveError] in it, whose Body is empty.
+type ResponseError struct {
+	Endpoint    string // "discovery", "token", "userinfo" or "revocation"
+	Status      int    // of HTTP; 0: no answer
+	Code        string // error (RFC 6749 5.2); empty: none was found
+	Description string // error_description
+	URI         string // error_uri
+	Hint        string // what to try, such as the other way of authentication; empty: nothing
+	Err         error
+
+	reason string // what was wrong with an answer that is not an error by its own word
+}
+
+func (e *ResponseError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "client: %s endpoint: %v", e.Endpoint, e.Err)
+	if e.Status != 0 {
+		fmt.Fprintf(&b, ": status %d", e.Status)
+	}
+	if e.Code != "" {
+		b.WriteString(": " + quoteError(e.Code, e.Description))
+	}
+	if e.reason != "" {
+		b.WriteString(": " + e.reason)
+	}
+	if e.Hint != "" {
+		b.WriteString(" (" + e.Hint + ")")
+	}
+	return b.String()
+}
+
+// Unwrap returns e.Err.
+func (e *ResponseError) Unwrap() error { return e.Err }
+
+// As makes errors.As find an *oauth2.RetrieveError.
+func (e *ResponseError) As(target any) bool {
+	t, ok := target.(**oauth2.RetrieveError)
+	if !ok || e.Status == 0 {
+		return false
+	}
+	*t = &oauth2.RetrieveError{
+		Response: &http.Response{
+			Status:     fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status)),
+			StatusCode: e.Status,
+			Header:     http.Header{},
+			Body:       http.NoBody,
+		},
+		ErrorCode:        e.Code,
+		ErrorDescription: e.Description,
+		ErrorURI:         e.URI,
+	}
+	return true
+}
+
+func quoteError(code, description string) string {
+	if description == "" {
+		return fmt.Sprintf("%q", code)
+	}
+	return fmt.Sprintf("%q %q", code, description)
+}
+
+// clean brings foreign text into the characters of RFC 6749 4.1.2.1 and 5.2, with
+// ? for any other, and cuts it. The secrets are taken out first: there are
+// providers that repeat what they were sent.
+func clean(s string, limit int, secrets []string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, redacted)
+		}
+	}
+	s = cut(s, limit)
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' || r == '\\' {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+func cut(s string, limit int) string {
+	if len(s) > limit {
+		return s[:limit]
+	}
+	return s
+}

@@ -1,0 +1,187 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Bounds of every request.
+const (
+	httpTimeout  = 10 * time.Second // from the first packet to the last byte of the body
+	maxBody      = 1 << 20          // bytes; discovery documents have some 10 KiB
+	maxRedirects = 3
+	userAgent    = "postern (+https://github.com/postern-go/postern)"
+)
+
+// httpClients returns the two clients of a Client, on the transport of user.
+func httpClients(user *http.Client) (call, fetch *http.Client) {
+	base := http.Client{Timeout: httpTimeout}
+	if user != nil {
+		base.Transport = user.Transport
+		if user.Timeout > 0 {
+			base.Timeout = min(user.Timeout, httpTimeout)
+		}
+	}
+	forCalls, forFetches := base, base
+	forCalls.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	forFetches.CheckRedirect = sameOrigin
+	return &forCalls, &forFetches
+}
+
+// sameOrigin lets a public document move about on its host, and nowhere else: the
+// issuer that was configured decides who may speak for it. Any other redirect is
+// handed back as the answer.
+func sameOrigin(next *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	if len(via) > maxRedirects || next.URL.Scheme != first.Scheme || next.URL.Host != first.Host {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// An endpoint is a place at the provider, by the name that errors call it.
+type endpoint struct{ name, url string }
+
+// An answer is a response that has been read whole, within the bounds.
+type answer struct {
+	endpoint endpoint
+	status   int
+	header   http.Header
+	body     string
+	secrets  []string // of the request, to be kept out of errors
+}
+
+// send sends one request once. Every error is a *ResponseError.
+func send(client *http.Client, req *http.Request, to endpoint) (*answer, error) {
+	req.Header.Set("User-Agent", userAgent)
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, unavailable(to, err)
+	}
+	defer resp.Body.Close()
+	a := &answer{endpoint: to, status: resp.StatusCode, header: resp.Header}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err != nil {
+		return nil, unavailable(to, err)
+	}
+	if len(body) > maxBody {
+		return nil, a.refuse(fmt.Sprintf("the answer has more than %d bytes", maxBody))
+	}
+	a.body = string(body)
+	return a, nil
+}
+
+// get fetches a public document.
+func (c *Client) get(ctx context.Context, from endpoint) (*answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from.url, nil)
+	if err != nil {
+		return nil, unavailable(from, err)
+	}
+	req.Header.Set("Accept", "application/json")
+	return send(c.fetch, req, from)
+}
+
+// postForm sends form with the client's authentication.
+func (c *Client) postForm(ctx context.Context, s *snapshot, to endpoint, form url.Values) (*answer, error) {
+	secrets := secretsOf(form, c.cfg.ClientSecret)
+	header := http.Header{}
+	s.auth.authenticate(&c.cfg, form, header)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, unavailable(to, err)
+	}
+	req.Header = header
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	a, err := send(c.call, req, to)
+	if err != nil {
+		return nil, err
+	}
+	a.secrets = secrets
+	return a, nil
+}
+
+// secretsOf returns what is secret in a form, and secret.
+func secretsOf(form url.Values, secret string) []string {
+	secrets := []string{secret}
+	for _, name := range [...]string{"code", "code_verifier", "refresh_token", "token"} {
+		secrets = append(secrets, form.Get(name))
+	}
+	return secrets
+}
+
+// isJSON tells whether the answer calls itself JSON.
+func (a *answer) isJSON() bool { return a.mediaType() == "application/json" }
+
+func (a *answer) mediaType() string {
+	t, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
+	return t
+}
+
+// refuse makes the error of an answer that says nothing about itself.
+func (a *answer) refuse(reason string) *ResponseError {
+	return &ResponseError{Endpoint: a.endpoint.name, Status: a.status, Err: classify(a.status, ""), reason: reason}
+}
+
+// classify says what to do about an answer. A word of RFC 6749 5.2 says more than
+// the status: there are providers that send it with 200 or 500.
+func classify(status int, code string) error {
+	switch code {
+	case "invalid_grant":
+		return ErrInvalidGrant
+	case "temporarily_unavailable", "server_error":
+		return ErrUnavailable
+	}
+	switch {
+	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
+		return ErrUnavailable
+	}
+	return ErrRejected
+}
+
+// unavailable is the error where no answer came.
+func unavailable(to endpoint, cause error) *ResponseError {
+	return &ResponseError{
+		Endpoint: to.name,
+		Err:      fmt.Errorf("%w: %w", ErrUnavailable, &transportError{cause}),
+	}
+}
+
+// A transportError keeps the chain of its cause, and of its text only what is known
+// to come from the network layer: net/http quotes the bytes of a malformed answer,
+// which may repeat the request.
+type transportError struct{ cause error }
+
+func (e *transportError) Unwrap() error { return e.cause }
+
+func (e *transportError) Error() string {
+	var (
+		netErr  net.Error
+		opErr   *net.OpError
+		dnsErr  *net.DNSError
+		certErr *tls.CertificateVerificationError
+	)
+	const maxText = 200
+	switch {
+	case errors.Is(e.cause, context.Canceled):
+		return "canceled"
+	case errors.As(e.cause, &netErr) && netErr.Timeout(), errors.Is(e.cause, context.DeadlineExceeded):
+		return "timed out"
+	case errors.As(e.cause, &certErr):
+		return cut(certErr.Error(), maxText)
+	case errors.As(e.cause, &dnsErr):
+		return cut(dnsErr.Error(), maxText)
+	case errors.As(e.cause, &opErr):
+		return cut(opErr.Error(), maxText)
+	}
+	return "no complete HTTP answer"
+}

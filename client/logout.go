@@ -1,0 +1,68 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/postern-go/postern/jwtverify"
+)
+
+// LogoutOptions are the parameters of one sign-out (OpenID Connect RP-Initiated
+// Logout 2). A zero field sends nothing. It prints as [redacted].
+type LogoutOptions struct {
+	IDToken               *jwtverify.IDToken // whose session is to end; sent as id_token_hint where its raw token is still there
+	PostLogoutRedirectURL string             // where to go afterwards, as registered at the provider
+	State                 string             // comes back to PostLogoutRedirectURL
+	UILocales             []string           // BCP 47 tags in order of preference
+}
+
+// LogoutURL returns where to send the browser to sign out at the provider too. End
+// the session of the app first, and whatever becomes of this step. The URL may hold
+// the ID token: do not log it.
+//
+// It sends nothing but the discovery that may be due. The error wraps
+// ErrUnsupported where the provider has no end_session_endpoint.
+func (c *Client) LogoutURL(ctx context.Context, opts LogoutOptions) (string, error) {
+	if err := opts.validate(c.cfg.Issuer); err != nil {
+		return "", fmt.Errorf("client: LogoutOptions.%w", err)
+	}
+	s, err := c.provider(ctx)
+	if err != nil {
+		return "", err
+	}
+	endpoint := s.metadata.EndSessionEndpoint
+	if endpoint == "" {
+		return "", unsupported("end_session_endpoint")
+	}
+	b := []byte(endpoint)
+	if !strings.Contains(endpoint, "?") {
+		b = append(b, '?')
+	} else {
+		b = append(b, '&')
+	}
+	b = append(b, "client_id="+url.QueryEscape(c.cfg.ClientID)...)
+	if opts.IDToken != nil {
+		b = appendParam(b, "id_token_hint", opts.IDToken.Raw())
+	}
+	b = appendParam(b, "post_logout_redirect_uri", opts.PostLogoutRedirectURL)
+	b = appendParam(b, "state", opts.State)
+	b = appendParam(b, "ui_locales", strings.Join(opts.UILocales, " "))
+	return string(b), nil
+}
+
+func (o *LogoutOptions) validate(issuer string) error {
+	if o.IDToken != nil && o.IDToken.Issuer != issuer {
+		return fmt.Errorf("IDToken is of another issuer")
+	}
+	if o.PostLogoutRedirectURL != "" {
+		if err := checkRedirectURL(o.PostLogoutRedirectURL, true); err != nil {
+			return fmt.Errorf("PostLogoutRedirectURL %w", err)
+		}
+	}
+	if err := checkWords(o.UILocales); err != nil {
+		return fmt.Errorf("UILocales: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/postern-go/postern/jwtverify"
+)
+
+// Refresh trades the refresh token of t for new tokens (RFC 6749 6, Core 12). What
+// the answer leaves out is kept: refresh token, scope and ID token. Save the result
+// before you use it, for the old refresh token may be used up; and refresh one at a
+// time, or the provider may take a second use for theft. [Client.TokenSource] and
+// package session do both.
+//
+// An ID token in the answer must be of the same user, issuer and audience as
+// t.IDToken (Core 12.2); it is ignored where t has none to compare it with, and
+// where its keys cannot be had at the moment, since the new tokens would be lost
+// with it.
+//
+// The error wraps ErrInvalidGrant where the user has to sign in again: the provider
+// said so, or t has no refresh token, or the answer's ID token was refused. Dead
+// grants do not all say invalid_grant; so, once t.Expiry is past, every refusal is
+// taken for one, unless it blames the client (invalid_client). It wraps
+// ErrUnavailable where the provider is in trouble and t is still good; and
+// ErrRejected for every other answer.
+func (c *Client) Refresh(ctx context.Context, t *Tokens) (*Tokens, error) {
+	if err := c.checkOwn(t); err != nil {
+		return nil, err
+	}
+	if t.RefreshToken == "" {
+		return nil, fmt.Errorf("client: %w: there is no refresh token", ErrInvalidGrant)
+	}
+	s, err := c.provider(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sent := c.Now()
+	a, err := c.token(ctx, s, url.Values{
+		"grant_type":    {"refresh_token"},
+		"refresh_token": {t.RefreshToken},
+	})
+	if err != nil {
+		return nil, c.deadGrant(t, err)
+	}
+	next := a.tokens(sent)
+	if next.RefreshToken == "" {
+		next.RefreshToken = t.RefreshToken
+	}
+	if next.Scope == nil {
+		next.Scope = t.Scope
+	}
+	next.IDToken, err = refreshedIDToken(ctx, s, a, t.IDToken)
+	if err != nil {
+		return nil, err
+	}
+	return next, nil
+}
+
+// refreshedIDToken returns the ID token to go on with (Core 12.2).
+func refreshedIDToken(ctx context.Context, s *snapshot, a *tokenAnswer, old *jwtverify.IDToken) (*jwtverify.IDToken, error) {
+	if a.idToken == "" || old == nil {
+		return old, nil
+	}
+	id, err := s.verifier.IDToken(ctx, a.idToken, jwtverify.Expect{Previous: old, AccessToken: a.accessToken})
+	if errors.Is(err, jwtverify.ErrKeys) {
+		return old, nil
+	}
+	if err != nil {
+		return nil, idTokenError(err, ErrInvalidGrant)
+	}
+	return id, nil
+}
+
+// deadGrant decides whether a failed refresh means that the user must sign in again.
+// dex answers a used-up refresh token with invalid_request, and Glewlwyd with an
+// empty 400: while the access token lives that may be a passing fault, and after
+// that there is nothing left to keep.
+func (c *Client) deadGrant(t *Tokens, err error) error {
+	var e *ResponseError
+	if t.Expiry.IsZero() || c.Now().Before(t.Expiry) || !errors.As(err, &e) {
+		return err
+	}
+	refused := e.Status >= 400 && e.Status < 500 || e.Status == http.StatusOK && e.Code != ""
+	if refused && e.Code != "invalid_client" && errors.Is(e, ErrRejected) {
+		e.Err = ErrInvalidGrant
+	}
+	return e
+}
+
+// checkOwn keeps tokens from being sent to a provider that they are not of.
+func (c *Client) checkOwn(t *Tokens) error {
+	if t == nil {
+		return fmt.Errorf("client: %w: there are no tokens", ErrInvalidGrant)
+	}
+	if t.IDToken != nil && t.IDToken.Issuer != c.cfg.Issuer {
+		return fmt.Errorf("client: %w: the tokens are of another issuer", ErrRejected)
+	}
+	return nil
+}

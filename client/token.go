@@ -1,0 +1,180 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postern-go/postern/internal/strictjson"
+)
+
+// A tokenAnswer is what the token endpoint gave (RFC 6749 5.1, Core 3.1.3.3). No
+// claim of it has been verified.
+type tokenAnswer struct {
+	accessToken  string
+	tokenType    string
+	refreshToken string        // empty: none
+	idToken      string        // empty: none
+	expiresIn    time.Duration // 0: the provider did not say
+	scope        []string      // nil: the provider did not say
+	failed       bool          // there is an error member
+}
+
+// maxLifetime is the longest life of an access token that is believed; a longer one
+// is taken for this.
+const maxLifetime = 10 * 365 * 24 * time.Hour
+
+// token is the one road of every grant: one POST of form with the client's
+// authentication, and one reading of the answer. It never sends anything twice.
+func (c *Client) token(ctx context.Context, s *snapshot, form url.Values) (*tokenAnswer, error) {
+	a, err := c.postForm(ctx, s, endpoint{"token", s.metadata.TokenEndpoint}, form)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK {
+		return nil, s.oauthError(a)
+	}
+	if !a.isJSON() {
+		return nil, a.refuse(fmt.Sprintf("the content type is %q, not application/json", cut(a.mediaType(), quoted)))
+	}
+	t, err := parseTokenAnswer(a.body)
+	if err != nil {
+		return nil, a.refuse(err.Error())
+	}
+	if t.failed { // with status 200: GitHub
+		return nil, s.oauthError(a)
+	}
+	if err := t.check(); err != nil {
+		return nil, a.refuse(err.Error())
+	}
+	return t, nil
+}
+
+// registeredToken are the members of RFC 6749 5.1 and 5.2 and Core 3.1.3.3.
+var registeredToken = []string{
+	"access_token", "token_type", "expires_in", "refresh_token", "scope", "id_token",
+	"error", "error_description", "error_uri",
+}
+
+// parseTokenAnswer reads the members by their exact names. null means the same as
+// no member. Its errors quote nothing of body.
+func parseTokenAnswer(body string) (*tokenAnswer, error) {
+	t := &tokenAnswer{}
+	texts := map[string]*string{
+		"access_token":  &t.accessToken,
+		"token_type":    &t.tokenType,
+		"refresh_token": &t.refreshToken,
+		"id_token":      &t.idToken,
+	}
+	err := strictjson.Object(body, registeredToken, func(name string, v strictjson.Value) error {
+		ok := true
+		switch text := texts[name]; {
+		case v.IsNull():
+		case text != nil:
+			*text, ok = v.String()
+		case name == "expires_in":
+			t.expiresIn, ok = lifetime(v)
+		case name == "scope":
+			t.scope, ok = scopeList(v)
+		case name == "error":
+			t.failed = true
+		}
+		if !ok {
+			return fmt.Errorf("%s has the wrong type", name)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// check applies RFC 6749 5.1 to an answer that is not an error.
+func (t *tokenAnswer) check() error {
+	if t.accessToken == "" {
+		return errors.New("access_token is missing")
+	}
+	if !isVSChar(t.accessToken) { // appendix A.12: it goes into a header
+		return errors.New("access_token has characters that none has")
+	}
+	if t.tokenType == "" {
+		return errors.New("token_type is missing")
+	}
+	if !strings.EqualFold(t.tokenType, "Bearer") { // 7.1: a type that is not understood must not be used
+		return fmt.Errorf("token_type is %q, not Bearer", clean(t.tokenType, quoted, []string{t.accessToken}))
+	}
+	return nil
+}
+
+// tokens are what the answer says, counted from when the request was sent.
+func (t *tokenAnswer) tokens(sent time.Time) *Tokens {
+	tokens := &Tokens{
+		AccessToken:  t.accessToken,
+		TokenType:    "Bearer",
+		RefreshToken: t.refreshToken,
+		Scope:        t.scope,
+		received:     sent.Truncate(time.Second),
+	}
+	if t.expiresIn > 0 {
+		tokens.Expiry = tokens.received.Add(t.expiresIn)
+	}
+	return tokens
+}
+
+// lifetime reads expires_in, which is a number. Azure AD v1 sends it as a string,
+// and there are providers that send 0 or a negative one for a token that does not
+// expire.
+func lifetime(v strictjson.Value) (time.Duration, bool) {
+	if s, ok := v.String(); ok {
+		v, _ = strictjson.Parse(s)
+	}
+	n, ok := v.Number()
+	if !ok {
+		return 0, false
+	}
+	seconds, _ := strconv.ParseFloat(n, 64) // too large is infinite
+	seconds = min(math.Floor(seconds), maxLifetime.Seconds())
+	return time.Duration(max(seconds, 0)) * time.Second, true
+}
+
+// scopeList reads scope, which is words in a string. Twitch sends an array.
+func scopeList(v strictjson.Value) ([]string, bool) {
+	if s, ok := v.String(); ok {
+		return strings.Fields(s), true
+	}
+	return v.Strings()
+}
+
+// oauthError makes the error of an answer that is one by its status or its error
+// member (RFC 6749 5.2).
+func (s *snapshot) oauthError(a *answer) *ResponseError {
+	e := &ResponseError{Endpoint: a.endpoint.name, Status: a.status}
+	var code, description, uri string
+	texts := map[string]*string{"error": &code, "error_description": &description, "error_uri": &uri}
+	err := strictjson.Object(a.body, registeredToken, func(name string, v strictjson.Value) error {
+		if text := texts[name]; text != nil {
+			*text, _ = v.String()
+		}
+		return nil
+	})
+	if err == nil {
+		e.Code = clean(code, quoted, a.secrets)
+		e.Description = clean(description, maxDescription, a.secrets)
+		e.URI = clean(uri, maxDescription, a.secrets)
+	}
+	if e.Code == "" {
+		e.reason = "no error code" // an HTML page, a redirect, a proxy in between
+	}
+	if e.Code == "invalid_client" {
+		e.Hint = authHint(s.auth, s.metadata.TokenEndpointAuthMethodsSupported)
+	}
+	e.Err = classify(a.status, e.Code)
+	return e
+}

@@ -1,0 +1,117 @@
+package client
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/postern-go/postern/internal/jwtpack"
+	"github.com/postern-go/postern/jwtverify"
+)
+
+// Tokens is what a grant gave. It prints as [redacted]; MarshalBinary, versioned, is
+// the one door to storage. The methods of a Client do not change the Tokens they
+// are given.
+type Tokens struct {
+	AccessToken  string
+	TokenType    string             // Bearer
+	RefreshToken string             // empty: none
+	Expiry       time.Time          // of the access token, in whole seconds; zero: the provider did not say
+	Scope        []string           // granted; what was asked for where the answer did not say (RFC 6749 5.1)
+	IDToken      *jwtverify.IDToken // verified; nil: none
+
+	received time.Time // zero: not known
+}
+
+// OAuth2 returns the access token in the vocabulary of x/oauth2. The refresh token
+// is not in it: a token source of that library would use it up and tell nobody. See
+// [Client.TokenSource].
+func (t *Tokens) OAuth2() *oauth2.Token {
+	return &oauth2.Token{AccessToken: t.AccessToken, TokenType: t.TokenType, Expiry: t.Expiry}
+}
+
+// refreshAhead is how long before its end an access token is replaced, at most.
+const refreshAhead = time.Minute
+
+// RefreshAt is when it is time for [Client.Refresh]: a minute before Expiry, or a
+// quarter of the token's life if that is shorter. It is zero where Expiry is.
+func (t *Tokens) RefreshAt() time.Time {
+	if t.Expiry.IsZero() {
+		return time.Time{}
+	}
+	ahead := refreshAhead
+	if !t.received.IsZero() {
+		ahead = min(ahead, t.Expiry.Sub(t.received)/4)
+	}
+	return t.Expiry.Add(-ahead)
+}
+
+const tokensVersion = 1
+
+var errTokensData = errors.New("client: not the data of Tokens")
+
+// MarshalBinary returns the tokens for storage, in few bytes. They are in the
+// clear: seal them. The form is versioned, and later versions of this package read
+// it.
+func (t *Tokens) MarshalBinary() ([]byte, error) { return t.AppendBinary(nil) }
+
+// AppendBinary is MarshalBinary onto b.
+func (t *Tokens) AppendBinary(b []byte) ([]byte, error) {
+	b = append(b, tokensVersion)
+	b = binary.AppendVarint(b, unixOrZero(t.Expiry))
+	b = binary.AppendVarint(b, unixOrZero(t.received))
+	tokenType := t.TokenType
+	if tokenType == "Bearer" {
+		tokenType = "" // the usual one takes no space
+	}
+	for _, s := range [...]string{t.AccessToken, tokenType, t.RefreshToken, strings.Join(t.Scope, " ")} {
+		b = jwtpack.Append(b, s)
+	}
+	if t.IDToken == nil {
+		return b, nil
+	}
+	return t.IDToken.AppendBinary(b)
+}
+
+// UnmarshalBinary restores what MarshalBinary wrote, and refuses all else. It does
+// not verify anything again: feed it only what comes from under your own seal.
+func (t *Tokens) UnmarshalBinary(data []byte) error {
+	r := reader{data: data}
+	if r.byte() != tokensVersion {
+		return errTokensData
+	}
+	n := Tokens{Expiry: timeOrZero(r.varint()), received: timeOrZero(r.varint())}
+	n.AccessToken, n.TokenType, n.RefreshToken = r.text(), r.text(), r.text()
+	n.Scope = strings.Fields(r.text())
+	if r.failed {
+		return errTokensData
+	}
+	if n.TokenType == "" {
+		n.TokenType = "Bearer"
+	}
+	if len(r.data) > 0 {
+		n.IDToken = new(jwtverify.IDToken)
+		if err := n.IDToken.UnmarshalBinary(r.data); err != nil {
+			return errTokensData
+		}
+	}
+	*t = n
+	return nil
+}
+
+func unixOrZero(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func timeOrZero(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}

@@ -1,0 +1,97 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/postern-go/postern/internal/strictjson"
+)
+
+// A UserInfo is the answer of the userinfo endpoint (OpenID Connect Core 5.3).
+type UserInfo struct {
+	Subject string // sub, the one of the ID token
+
+	claims string
+}
+
+// Claims decodes all claims into v, as encoding/json does. No two of them have names
+// that differ only in case.
+func (u *UserInfo) Claims(v any) error {
+	if err := json.Unmarshal([]byte(u.claims), v); err != nil {
+		return fmt.Errorf("client: userinfo: %w", err)
+	}
+	return nil
+}
+
+// UserInfo asks the userinfo endpoint with the access token of t. The answer must
+// be of the user of t.IDToken (Core 5.3.2), which is required. It must be JSON: a
+// signed or encrypted answer is ErrUnsupported. Its claims are as good as the
+// connection, not signed.
+//
+// The error wraps ErrUnsupported where the provider has no such endpoint, and is a
+// [*ResponseError] for an answer that was not accepted: Status 401 means that the
+// access token is not good any more.
+func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
+	if err := c.checkOwn(t); err != nil {
+		return nil, err
+	}
+	if t.IDToken == nil {
+		return nil, fmt.Errorf("client: %w: userinfo needs the ID token, to compare the user with", ErrRejected)
+	}
+	s, err := c.provider(ctx)
+	if err != nil {
+		return nil, err
+	}
+	to := endpoint{"userinfo", s.metadata.UserInfoEndpoint}
+	if to.url == "" {
+		return nil, unsupported("userinfo_endpoint")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to.url, nil)
+	if err != nil {
+		return nil, unavailable(to, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+t.AccessToken)
+	req.Header.Set("Accept", "application/json")
+	a, err := send(c.call, req, to)
+	if err != nil {
+		return nil, err
+	}
+	a.secrets = []string{t.AccessToken}
+	return s.userInfo(a, t.IDToken.Subject)
+}
+
+// userInfo judges an answer for the user subject.
+func (s *snapshot) userInfo(a *answer, subject string) (*UserInfo, error) {
+	if a.status != http.StatusOK {
+		return nil, s.oauthError(a)
+	}
+	switch a.mediaType() {
+	case "application/json":
+	case "application/jwt":
+		e := a.refuse("the answer is a JWT (userinfo_signed_response_alg of the client's registration)")
+		e.Err = ErrUnsupported
+		return nil, e
+	default:
+		return nil, a.refuse(fmt.Sprintf("the content type is %q, not application/json", cut(a.mediaType(), quoted)))
+	}
+	u := &UserInfo{claims: a.body}
+	isText := false
+	err := strictjson.Object(a.body, []string{"sub"}, func(name string, v strictjson.Value) error {
+		if name == "sub" {
+			u.Subject, isText = v.String()
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, a.refuse(err.Error())
+	}
+	if !isText || u.Subject == "" {
+		return nil, a.refuse("sub is missing")
+	}
+	if u.Subject != subject { // 5.3.2
+		return nil, a.refuse("sub is not the one of the ID token")
+	}
+	return u, nil
+}
