@@ -1,0 +1,84 @@
+package graph
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The README opens with a program. These limits keep it an opening.
+const (
+	programLines = 30 // at most this long
+	programStart = 15 // and not further down
+)
+
+// TestReadmeProgram vets the program of the README as an importer would have it.
+func TestReadmeProgram(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(readme), "\n```go\n")
+	program, _, closed := strings.Cut(rest, "\n```\n")
+	if !ok || !closed {
+		t.Fatal("README.md has no Go program")
+	}
+	if n := strings.Count(before, "\n") + 2; n >= programStart {
+		t.Errorf("the program starts at line %d, want it before line %d", n, programStart)
+	}
+	if n := strings.Count(program, "\n") + 1; n > programLines {
+		t.Errorf("the program has %d lines, want at most %d", n, programLines)
+	}
+	vetOutside(t, map[string][]byte{"main.go": []byte(program + "\n")})
+}
+
+// TestExampleOutsideTheTree: whoever copies an example into a program of theirs
+// must not find that it leans on something of ours.
+func TestExampleOutsideTheTree(t *testing.T) {
+	const dir = "../../examples/web"
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := make(map[string][]byte)
+	for _, e := range entries {
+		if files[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	vetOutside(t, files)
+}
+
+// vetOutside vets the files in a module of their own that requires this one.
+func vetOutside(t *testing.T, files map[string][]byte) {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := strings.Replace(string(mod), "module "+module+"\n", "module example.com/outside\n", 1) +
+		"\nrequire " + module + " v0.0.0\n\nreplace " + module + " => " + root + "\n"
+	dir := t.TempDir()
+	files["go.mod"], files["go.sum"] = []byte(own), sum
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("go", "vet", ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("go vet: %v\n%s", err, out)
+	}
+}
