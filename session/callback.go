@@ -1,0 +1,344 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/postern-go/postern/client"
+	"github.com/postern-go/postern/jwtverify"
+)
+
+const (
+	// maxCallback bounds the parameters of a callback, in bytes: codes are short,
+	// and an answer signed as a whole (JARM) is a token.
+	maxCallback = 64 << 10
+	// loginTimeout is for trading the code and verifying the tokens, and once more
+	// for Config.OnLogin.
+	loginTimeout = 30 * time.Second
+	maxOutcomes  = 10_000
+)
+
+// CallbackHandler takes the browser back from the provider: it belongs at the
+// path of the client's redirect URL, for GET and for POST (response_mode
+// form_post). It checks the answer against the attempt whose cookie the browser
+// has, trades the code, starts a session under a new ID and goes on, by 303, to
+// where the user wanted to go.
+//
+// Callbacks of one attempt that come at the same time, or again, cause one token
+// request and get one answer. Without the cookie of an attempt, who is signed in
+// goes to the app, and everybody else sees a page with a link to start again; no
+// error here starts a sign-in by itself.
+func (m *Manager) CallbackHandler() http.Handler {
+	return m.allow(m.serveCallback, http.MethodGet, http.MethodPost)
+}
+
+func (m *Manager) serveCallback(w http.ResponseWriter, r *http.Request) {
+	forbidStoring(w.Header())
+	w.Header().Set("Referrer-Policy", "no-referrer") // the address has a code in it
+	if s := m.entered(r.Context()); s != nil {
+		s.leave()
+	}
+	params, err := callbackParams(w, r)
+	if err != nil {
+		m.fail(w, r, &Error{Status: http.StatusBadRequest, Reason: ReasonCallbackInvalid, Err: err, StartAgain: m.cfg.LoginPath})
+		return
+	}
+	state := params.Get("state")
+	a, err := m.cookies.readAttempt(r, state)
+	switch {
+	case a == nil:
+		m.withoutAttempt(w, r, state, &Error{Reason: ReasonAttemptMissing, Err: m.whyNoAttempt(r, err)})
+		return
+	case !m.cfg.Now().Before(a.expires):
+		m.cookies.clearExpiredAttempts(w.Header(), r, m.cfg.Now())
+		m.withoutAttempt(w, r, state, &Error{Reason: ReasonAttemptExpired})
+		return
+	}
+	// The cookie shows that this is the browser that began: only then may it have
+	// the answer another request got for this state.
+	out, err := m.callbacks.do(r.Context(), callbackKey(state), a.expires, func() *outcome {
+		return m.finishLogin(r, a, params)
+	})
+	if err != nil {
+		return // the browser has gone
+	}
+	m.answerCallback(w, r, state, out)
+}
+
+// callbackParams reads the parameters of a callback: those of the query, or by
+// POST of the form alone. There must be one state; the rest is for
+// client.Exchange to check.
+func callbackParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	var params url.Values
+	var err error
+	if r.Method == http.MethodPost {
+		r.Body = http.MaxBytesReader(w, r.Body, maxCallback)
+		err = r.ParseForm()
+		params = r.PostForm
+	} else if len(r.URL.RawQuery) <= maxCallback {
+		params, err = url.ParseQuery(r.URL.RawQuery)
+	}
+	if err != nil {
+		return nil, errors.New("unreadable parameters")
+	}
+	if n := len(params["state"]); n != 1 || params.Get("state") == "" {
+		return nil, fmt.Errorf("%d parameters named state, or an empty one", n)
+	}
+	return params, nil
+}
+
+func callbackKey(state string) memoryKey { return keyOf("callback", state) }
+
+// An outcome is what came of an attempt: a session, or an error.
+type outcome struct {
+	rec      *record
+	returnTo string
+	err      *Error
+}
+
+// finishLogin trades the code for a session. It runs once for an attempt, and
+// does not end when the browser hangs up, for others may wait for it.
+func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *outcome {
+	out := &outcome{returnTo: a.returnTo}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), loginTimeout)
+	defer cancel()
+	tokens, err := m.rp.Exchange(ctx, a.login, params)
+	if err == nil && tokens.IDToken == nil {
+		err = fmt.Errorf("%w: no ID token", client.ErrRejected)
+	}
+	if err != nil {
+		out.err = exchangeError(err)
+		out.err.StartAgain = m.loginAddress(a.returnTo)
+		return out
+	}
+	now := m.cfg.Now()
+	out.rec = &record{id: newSessionID(), created: now, expires: now.Add(m.cfg.Lifetime), saved: now, tokens: tokens}
+	if err := m.greet(r, a, out.rec); err != nil {
+		out.err = &Error{Status: http.StatusForbidden, Reason: ReasonLoginRefused, Err: err}
+		return out
+	}
+	m.log(r, slog.LevelInfo, "session: signed in", slog.String("session", out.rec.id.hash()))
+	return out
+}
+
+// greet runs Config.OnLogin and keeps what it has set in rec.
+func (m *Manager) greet(r *http.Request, a *attempt, rec *record) error {
+	if m.cfg.OnLogin == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), loginTimeout)
+	defer cancel()
+	s := &Session{m: m, r: r, presented: rec, loginData: a.data, grant: grant{rec.tokens, rec.saved}}
+	err := m.cfg.OnLogin(ctx, s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out = true // what it sets from now on would be lost
+	rec.tokens, rec.saved = s.grant.tokens, s.grant.saved
+	rec.values = merge(nil, s.changes)
+	return err
+}
+
+// exchangeError is what the browser is told of a failed exchange.
+func exchangeError(err error) *Error {
+	var refused *client.AuthError
+	var answer *client.ResponseError
+	switch {
+	case errors.As(err, &refused):
+		return &Error{Status: refusalStatus(refused.Code), Reason: ReasonProviderRefused, Err: err}
+	case errors.Is(err, client.ErrUnavailable), errors.Is(err, jwtverify.ErrKeys):
+		return &Error{Status: http.StatusServiceUnavailable, Reason: ReasonUnavailable, Err: err}
+	case errors.Is(err, client.ErrInvalidGrant):
+		return &Error{Status: http.StatusBadRequest, Reason: ReasonCodeRefused, Err: err}
+	case errors.As(err, &answer) && answer.Endpoint == "token":
+		return &Error{Status: http.StatusBadGateway, Reason: ReasonTokenRefused, Err: err}
+	}
+	return &Error{Status: http.StatusBadRequest, Reason: ReasonCallbackRejected, Err: err}
+}
+
+// refusalStatus: of the codes of RFC 6749 section 4.1.2.1 two are about the
+// provider's own trouble, and one about the user's will.
+func refusalStatus(code string) int {
+	switch code {
+	case "access_denied":
+		return http.StatusForbidden
+	case "server_error", "temporarily_unavailable":
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusBadRequest
+}
+
+// answerCallback gives the outcome of an attempt to one of the requests that
+// asked for it.
+func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state string, out *outcome) {
+	now := m.cfg.Now()
+	m.cookies.clearAttempt(w.Header(), r, state)
+	m.cookies.clearExpiredAttempts(w.Header(), r, now)
+	if out.err != nil {
+		if out.err.Reason == ReasonLoginRefused {
+			m.replaceSession(r, nil)
+			m.cookies.clearSession(w.Header(), r)
+		}
+		m.fail(w, r, out.err)
+		return
+	}
+	if _, ended := m.endingOf(out.rec, now); ended {
+		m.withoutAttempt(w, r, state, &Error{Reason: ReasonAttemptMissing})
+		return
+	}
+	rec := *out.rec
+	g := m.refresher.newest(rec.id, grant{rec.tokens, rec.saved}, now)
+	rec.tokens, rec.saved = g.tokens, g.saved
+	rec.values, _ = m.storedValues(out.rec, now)
+	if err := m.cookies.writeSession(w.Header(), r, &rec); err != nil {
+		m.fail(w, r, startError(err))
+		return
+	}
+	m.replaceSession(r, &rec)
+	m.goOn(w, r, out.returnTo)
+}
+
+// replaceSession ends the session that a request came with, in favour of next:
+// nothing of it survives a sign-in. If it is the same user's, what is on its way
+// in another tab may still be answered.
+func (m *Manager) replaceSession(r *http.Request, next *record) {
+	old, err := m.cookies.readSession(r)
+	if err != nil || old == nil || old.tokens == nil || old.tokens.IDToken == nil {
+		return
+	}
+	at := m.cfg.Now()
+	if next != nil {
+		was, is := old.tokens.IDToken, next.tokens.IDToken
+		if old.id == next.id {
+			return
+		}
+		if was.Issuer == is.Issuer && was.Subject == is.Subject {
+			at = at.Add(replacedGrace)
+		}
+	}
+	m.end(old, ReasonReplaced, at)
+}
+
+// withoutAttempt answers a callback that has no attempt to be checked against:
+// the back button, a bookmark, another browser, or somebody's trap.
+func (m *Manager) withoutAttempt(w http.ResponseWriter, r *http.Request, state string, e *Error) {
+	s := m.entered(r.Context())
+	if s == nil {
+		s = new(Session)
+		m.open(s, r)
+	}
+	if !s.SignedIn() {
+		e.Status, e.StartAgain = http.StatusBadRequest, m.cfg.LoginPath
+		m.fail(w, r, e)
+		return
+	}
+	address := "/"
+	if out, ok := m.callbacks.used.get(callbackKey(state), m.cfg.Now()); ok && out.rec != nil && out.rec.id == s.presented.id {
+		address = out.returnTo // back to the page of this very sign-in
+	}
+	m.goOn(w, r, address)
+}
+
+// whyNoAttempt guesses, for the log, where a cookie went. The Host header
+// decides nothing.
+func (m *Manager) whyNoAttempt(r *http.Request, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case !strings.EqualFold(r.Host, m.redirect.Host):
+		return fmt.Errorf("no cookie of this sign-in: the request is for host %q and the redirect URL for %q; did it begin at another name?",
+			cut(r.Host), m.redirect.Host)
+	case len(r.Header["Cookie"]) == 0:
+		return errors.New("no cookie at all: another browser, or one that takes none")
+	}
+	return errors.New("no cookie of this sign-in: used already, too old, or begun in another browser")
+}
+
+// loginAddress is the login route, coming back to a local address.
+func (m *Manager) loginAddress(returnTo string) string {
+	return m.cfg.LoginPath + "?return_to=" + url.QueryEscape(returnTo)
+}
+
+// goOn sends the browser to an address of the app, which is checked once more.
+func (m *Manager) goOn(w http.ResponseWriter, r *http.Request, address string) {
+	address, _ = localAddress(address)
+	if m.cfg.SameSite == http.SameSiteStrictMode {
+		// A redirect that began at the provider would not carry the new cookie.
+		m.writePage(w, r, http.StatusOK, page{Title: "Signed in", Text: "You are signed in.", Next: address, Link: address, Label: "Continue"})
+		return
+	}
+	w.Header().Set("Location", asciiOnly(address))
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// asciiOnly encodes what a header cannot have, and leaves the rest byte for byte.
+func asciiOnly(address string) string {
+	var b strings.Builder
+	for i := range len(address) {
+		if c := address[i]; c < 0x80 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// callbacks sees to it that one attempt is finished once.
+type callbacks struct {
+	now  func() time.Time
+	used *memory[*outcome]
+
+	mu      sync.Mutex
+	running map[memoryKey]*finishing
+}
+
+// A finishing is on its way until done is closed.
+type finishing struct {
+	done chan struct{}
+	out  *outcome
+}
+
+func newCallbacks(now func() time.Time) *callbacks {
+	return &callbacks{now: now, used: newMemory[*outcome](maxOutcomes), running: make(map[memoryKey]*finishing)}
+}
+
+// do runs finish for the first who comes with key, and gives its outcome to all
+// others until a time. The error is that ctx ended while waiting.
+func (c *callbacks) do(ctx context.Context, key memoryKey, until time.Time, finish func() *outcome) (*outcome, error) {
+	c.mu.Lock()
+	if out, ok := c.used.get(key, c.now()); ok {
+		c.mu.Unlock()
+		return out, nil
+	}
+	if first := c.running[key]; first != nil {
+		c.mu.Unlock()
+		select {
+		case <-first.done:
+			return first.out, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	mine := &finishing{done: make(chan struct{})}
+	c.running[key] = mine
+	c.mu.Unlock()
+
+	// What the others get if a hook of the app panics.
+	mine.out = &outcome{err: &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal}}
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.used.put(key, mine.out, c.now(), until)
+		delete(c.running, key)
+		close(mine.done)
+	}()
+	mine.out = finish()
+	return mine.out, nil
+}

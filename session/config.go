@@ -1,0 +1,247 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/postern-go/postern/client"
+)
+
+// Defaults of Config.
+const (
+	DefaultName            = "postern"
+	DefaultPrefix          = "/auth"
+	DefaultLifetime        = 12 * time.Hour
+	DefaultIdle            = time.Hour
+	DefaultAttemptLifetime = 10 * time.Minute
+)
+
+// Config says how sessions are kept. The zero value works, on one process.
+//
+// A Config prints, logs and encodes as [redacted]: it holds secrets.
+type Config struct {
+	// Secrets seal the cookies: the first seals, all of them open, so that a new
+	// one is put in front and the old one kept for the lifetime of a session. Where
+	// several processes answer, first give the new one to all of them behind the
+	// old one, then swap the two. Each has at least 32 bytes; make one with
+	// "openssl rand -base64 32". nil: a random one, with one warning in the log,
+	// and everybody is signed out when the process ends.
+	Secrets []string
+
+	// Name is the app's, and a part of all cookie names. Cookies ignore ports: two
+	// apps on localhost need two names. Zero: DefaultName.
+	Name string
+
+	// Prefix is where the routes are. The callback is not under it, but at the
+	// path of the client's redirect URL. Zero: DefaultPrefix.
+	Prefix     string
+	LoginPath  string // zero: Prefix + "/login"
+	LogoutPath string // zero: Prefix + "/logout"
+
+	// Lifetime is how long a session lasts at most, from sign-in to its hard end,
+	// which nothing extends. Zero: DefaultLifetime.
+	Lifetime time.Duration
+	// Idle ends a session earlier, that long after the last page load. Requests
+	// that are no page loads do not count (an open tab that polls is nobody at
+	// work), so a single-page app wants an Idle as long as Lifetime. It is kept to a
+	// tenth. Zero: DefaultIdle.
+	Idle time.Duration
+	// AttemptLifetime is how long a user may take to sign in at the provider.
+	// Zero: DefaultAttemptLifetime.
+	AttemptLifetime time.Duration
+
+	// SameSite of the session cookie: Lax, which is the zero value too, or Strict.
+	// With Strict, who follows a link from elsewhere arrives signed out and is sent
+	// to the provider, and the callback answers with a page that goes on by itself,
+	// for a redirect would not carry the cookie. None is refused.
+	SameSite http.SameSite
+	// CookieBudget is how many bytes all our cookies may have in a request.
+	// Zero: 7,500, for common servers take 8 KB. What does not fit is a
+	// *TooLargeError.
+	CookieBudget int
+
+	// PostLogoutRedirectURL is where the provider sends the user after signing
+	// out there; it must be registered. The page at the logout route is made for
+	// it. Zero: the user stays at the provider.
+	PostLogoutRedirectURL string
+	// AfterLogout is the local address to go to when the provider has no
+	// end_session endpoint, or cannot be reached. Zero: the logout route itself,
+	// which then says that the user is signed out.
+	AfterLogout string
+
+	// Authorize gives the parameters of a sign-in that a request starts, such as
+	// a connection, an audience or a login hint. Nothing of the request's query gets
+	// there by itself, and a value taken from it should be looked up in a list.
+	// nil: none. An error: a page with status 500, and no sign-in.
+	Authorize func(*http.Request) (*client.AuthorizeOptions, error)
+	// OnLogin runs when somebody has signed in, before the session starts. It may
+	// read the session and Session.LoginData, and call Session.Set. With an error
+	// there is no session, not even an earlier one, and the answer is a 403. Several
+	// answers of one sign-in share one call; its ctx does not end with a request.
+	OnLogin func(context.Context, *Session) error
+	// OnError answers instead of the pages of this package. The headers that
+	// forbid storing are set; the status is not. nil: a page, or a JSON problem
+	// (RFC 9457) where the request is not a page load.
+	OnError func(http.ResponseWriter, *http.Request, *Error)
+	// Navigation says whether a GET or HEAD request without a session is a page
+	// load, which is sent to the provider. Other methods never are. nil: see
+	// Manager.Require.
+	Navigation func(*http.Request) bool
+	// SignedOut answers a GET of the logout route when nobody is signed in.
+	// nil: a page that says so.
+	SignedOut http.Handler
+
+	// Transport carries the requests of Session.HTTPClient. nil: http.DefaultTransport.
+	Transport http.RoundTripper
+
+	Logger *slog.Logger     // nil: slog.Default()
+	Now    func() time.Time // nil: the clock of the client
+}
+
+const redacted = "[redacted]"
+
+// Format prints [redacted], whatever the verb.
+func (Config) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// LogValue logs [redacted].
+func (Config) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON encodes "[redacted]".
+func (Config) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// withDefaults fills in the zero fields, and checks the others. Cookie names
+// and secrets are left to their makers.
+func (cfg Config) withDefaults(rp *client.Client) (Config, error) {
+	cfg.Name = or(cfg.Name, DefaultName)
+	cfg.Prefix = or(cfg.Prefix, DefaultPrefix)
+	cfg.Lifetime = or(cfg.Lifetime, DefaultLifetime)
+	cfg.Idle = or(cfg.Idle, DefaultIdle)
+	cfg.AttemptLifetime = or(cfg.AttemptLifetime, DefaultAttemptLifetime)
+	cfg.Logger = or(cfg.Logger, slog.Default())
+	if cfg.Now == nil {
+		cfg.Now = rp.Now
+	}
+	if cfg.Transport == nil {
+		cfg.Transport = http.DefaultTransport
+	}
+	if err := checkPath("Prefix", cfg.Prefix); err != nil {
+		return cfg, err
+	}
+	cfg.LoginPath = or(cfg.LoginPath, path.Join(cfg.Prefix, "login"))
+	cfg.LogoutPath = or(cfg.LogoutPath, path.Join(cfg.Prefix, "logout"))
+	return cfg, errors.Join(cfg.checkPaths(), cfg.checkLimits(), cfg.checkLogout())
+}
+
+// or is the first of two that is not zero.
+func or[T comparable](value, fallback T) T {
+	var zero T
+	if value == zero {
+		return fallback
+	}
+	return value
+}
+
+func (cfg *Config) checkPaths() error {
+	if err := checkPath("LoginPath", cfg.LoginPath); err != nil {
+		return err
+	}
+	if err := checkPath("LogoutPath", cfg.LogoutPath); err != nil {
+		return err
+	}
+	if cfg.LoginPath == cfg.LogoutPath {
+		return fmt.Errorf("LoginPath and LogoutPath are both %q", cut(cfg.LoginPath))
+	}
+	return nil
+}
+
+// checkPath takes what can stand in a pattern of http.ServeMux as it is.
+func checkPath(field, p string) error {
+	if !strings.HasPrefix(p, "/") {
+		return fmt.Errorf("%s: %q does not start with a slash", field, cut(p))
+	}
+	if path.Clean(p) != p || strings.ContainsAny(p, "{}?#%\\ ") {
+		return fmt.Errorf("%s: %q is not a plain path", field, cut(p))
+	}
+	if _, ok := localAddress(p); !ok {
+		return fmt.Errorf("%s: %q is not a local address", field, cut(p))
+	}
+	return nil
+}
+
+func (cfg *Config) checkLimits() error {
+	switch {
+	case cfg.Lifetime < 0 || cfg.Idle < 0 || cfg.AttemptLifetime < 0:
+		return errors.New("Lifetime, Idle and AttemptLifetime cannot be negative")
+	case cfg.CookieBudget < 0:
+		return errors.New("CookieBudget cannot be negative")
+	case cfg.SameSite == http.SameSiteNoneMode:
+		return errors.New("SameSite: None would send the session along with every site's requests: use Lax or Strict")
+	case cfg.SameSite < 0 || cfg.SameSite > http.SameSiteNoneMode:
+		return fmt.Errorf("SameSite: unknown value %d", cfg.SameSite)
+	}
+	return nil
+}
+
+func (cfg *Config) checkLogout() error {
+	if cfg.AfterLogout != "" {
+		if _, ok := localAddress(cfg.AfterLogout); !ok {
+			return fmt.Errorf("AfterLogout: %q is not a local address", cut(cfg.AfterLogout))
+		}
+	}
+	if cfg.PostLogoutRedirectURL != "" {
+		if _, err := parseWebURL(cfg.PostLogoutRedirectURL); err != nil {
+			return fmt.Errorf("PostLogoutRedirectURL: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkRedirectURL refuses what no handler of ours could answer.
+func (cfg *Config) checkRedirectURL(raw string) (*url.URL, error) {
+	u, err := parseWebURL(raw)
+	if err != nil {
+		return nil, fmt.Errorf("the client's redirect URL: %w", err)
+	}
+	switch u.Path {
+	case "", "/":
+		// The callback would stand in the place of the app's own front page.
+		return nil, errors.New("the client's redirect URL needs a path of its own, such as /auth/callback")
+	case cfg.LoginPath, cfg.LogoutPath:
+		return nil, fmt.Errorf("the client's redirect URL has the path %q, which is the login or logout route", cut(u.Path))
+	}
+	return u, nil
+}
+
+// parseWebURL takes https, and http on a loopback host: what a browser sends to
+// us, and to nobody on the way.
+func parseWebURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return nil, errors.New("not a URL")
+	case raw == "":
+		return nil, errors.New("it is missing")
+	case u.User != nil || u.Opaque != "" || u.Host == "" || u.Fragment != "":
+		return nil, fmt.Errorf("%q is not an absolute URL without user and fragment", cut(u.Redacted()))
+	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
+		return u, nil
+	}
+	return nil, fmt.Errorf("%q is neither https nor http on a loopback host", cut(u.Redacted()))
+}
+
+// cut shortens foreign text for an error or the log.
+func cut(s string) string {
+	const most = 64
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
+}

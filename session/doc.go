@@ -1,0 +1,35 @@
+// Package session signs the users of a web application in and out through an
+// OpenID provider, and keeps who is signed in, in sealed cookies.
+//
+// It stands on package client, which is the protocol. A [Manager] has the
+// routes ([Manager.Routes]), the middleware ([Manager.Require], [Manager.Guard],
+// [Manager.Load]) and nothing to be called in between; a handler asks [From] for
+// its [Session].
+//
+// # What is in the cookies
+//
+// All cookies are encrypted and authenticated, HttpOnly, for the whole host
+// and no other, and Secure where the redirect URL is https:
+//
+//   - the session: ID token, access token, refresh token, and the values of
+//     [Session.Set]; in as many cookies as its size needs
+//   - when it was last seen, which page loads renew
+//   - one for each sign-in on its way, with state, nonce and code verifier
+//
+// Lifetimes are inside the seal: what a browser does with a cookie's attributes
+// changes nothing. The first of [Config].Secrets seals, all of them open.
+//
+// # What this process remembers
+//
+// The cookie is the session. A Manager remembers, within bounds, what a browser
+// may not know yet: the result of a refresh until it has arrived, values that
+// were set, sessions that were ended. So a response that is slow or lost takes
+// nothing back: neither old tokens nor a session that was signed out. Processes
+// that share the secrets share sessions, but not this memory.
+//
+// # What to do beside it
+//
+// The session cookie is SameSite=Lax, which browsers do not send with a POST
+// from another site. Wrap what changes something in http.CrossOriginProtection
+// all the same: same-site is not same-origin.
+package session

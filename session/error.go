@@ -1,0 +1,145 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What a caller does about a token it did not get from a Session. Any other
+// error, such as one that wraps client.ErrUnavailable, is temporary: try later,
+// the session stands.
+var (
+	// ErrSignIn: nobody is signed in, or the grant of the session is over, or its
+	// token is and there is no refresh token. Only a new sign-in helps.
+	ErrSignIn = errors.New("session: a new sign-in is needed")
+	// ErrHeadersSent: the response has begun, so that a change of the session
+	// could not be saved any more, and nothing was sent to the provider. Ask for
+	// the token, or set the value, before the first byte.
+	ErrHeadersSent = errors.New("session: the response has begun, and the session cannot be saved any more")
+)
+
+// Reason codes: why a request has no session, or was refused. They are in the
+// log under the key "reason", in the JSON problems and in [Error].
+const (
+	ReasonNoSession     = "no-session"     // no session cookie
+	ReasonIdle          = "idle"           // no page load for Config.Idle
+	ReasonExpired       = "expired"        // the hard end has passed
+	ReasonSignedOut     = "signed-out"     // signed out, and an old cookie came back
+	ReasonReplaced      = "replaced"       // another sign-in took its place in this browser
+	ReasonUndecryptable = "undecryptable"  // damaged or not ours; the cookie is deleted
+	ReasonUnknownKey    = "unknown-key"    // sealed under a secret this process lacks; the cookie stays
+	ReasonOtherIssuer   = "other-issuer"   // of another provider or client than configured now
+	ReasonRefreshFailed = "refresh-failed" // the grant is over, or could not be refreshed just now
+	ReasonOtherUser     = "other-user"     // a refresh answered with another user's ID token
+
+	ReasonAttemptMissing   = "attempt-missing"      // a callback without the cookie of its sign-in
+	ReasonAttemptExpired   = "attempt-expired"      // ... that took longer than Config.AttemptLifetime
+	ReasonCallbackInvalid  = "callback-invalid"     // not the form of a callback
+	ReasonCallbackRejected = "callback-rejected"    // a check of the callback or of the tokens failed
+	ReasonProviderRefused  = "provider-refused"     // error in the callback: a *client.AuthError
+	ReasonCodeRefused      = "code-refused"         // the code was not good any more
+	ReasonTokenRefused     = "token-refused"        // the token endpoint refused us, not the user
+	ReasonUnavailable      = "provider-unavailable" // the provider is down
+	ReasonLoginRefused     = "login-refused"        // by Config.OnLogin
+	ReasonTooLarge         = "too-large"            // a *TooLargeError
+
+	ReasonRule          = "rule"           // a Rule of Guard failed
+	ReasonCrossOrigin   = "cross-origin"   // a logout from another site
+	ReasonNotNavigation = "not-navigation" // a login by a prefetch, a frame or a script
+	ReasonMethod        = "method"         // not a method of this route
+	ReasonReturnAddress = "return-address" // not local or too long: "/" instead; only in the log
+	ReasonInternal      = "internal"       // a hook failed, or something of ours
+)
+
+// An Error is why a handler of this package did not do what it is there for.
+// The browser is told Status and a sentence of ours; the log has the cause.
+type Error struct {
+	Status int
+	Reason string // one of the constants Reason...
+	Err    error  // the cause, for the log; its text is not for the browser
+	// StartAgain is the local address of a link that starts a new sign-in. Empty:
+	// that would not help. Never go there by a redirect: a sign-in that fails
+	// would go round in circles.
+	StartAgain string
+}
+
+// Error has no secret in it, and foreign text only quoted and cut.
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("session: %s", e.Reason)
+	}
+	return fmt.Sprintf("session: %s: %v", e.Reason, e.Err)
+}
+
+// Unwrap returns e.Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// level: what the operator should look at is a warning or an error, what users
+// do is not.
+func (e *Error) level() slog.Level {
+	switch e.Reason {
+	case ReasonInternal, ReasonTooLarge, ReasonTokenRefused, ReasonUnavailable:
+		return slog.LevelError
+	case ReasonCallbackRejected, ReasonCodeRefused, ReasonCrossOrigin, ReasonOtherUser:
+		return slog.LevelWarn
+	case ReasonNoSession, ReasonMethod, ReasonNotNavigation, ReasonCallbackInvalid:
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// retryAfter is what we ask for while the provider is down.
+const retryAfter = 10 * time.Second
+
+// fail logs e and answers with it.
+func (m *Manager) fail(w http.ResponseWriter, r *http.Request, e *Error) {
+	m.log(r, e.level(), "session: request refused", slog.String("reason", e.Reason),
+		slog.Int("status", e.Status), causeAttr(e.Err))
+	forbidStoring(w.Header())
+	if e.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	}
+	if m.cfg.OnError != nil {
+		m.cfg.OnError(w, r, e)
+		return
+	}
+	if e.Status == http.StatusUnauthorized || !wantsPage(r) {
+		m.writeProblem(w, r, e)
+		return
+	}
+	m.writeErrorPage(w, r, e)
+}
+
+// log writes a line with the fixed keys of this package. The path is without
+// its query, which may hold anything.
+func (m *Manager) log(r *http.Request, level slog.Level, message string, attrs ...slog.Attr) {
+	attrs = append(attrs, slog.String("method", cut(r.Method)), slog.String("path", cut(r.URL.Path)))
+	m.cfg.Logger.LogAttrs(r.Context(), level, message, attrs...)
+}
+
+// causeAttr is the error under its key; slog leaves out the empty group that
+// stands for none.
+func causeAttr(err error) slog.Attr {
+	if err == nil {
+		return slog.Attr{}
+	}
+	return slog.String("error", err.Error())
+}
+
+// allow answers 405 to any method but these.
+func (m *Manager) allow(next http.HandlerFunc, methods ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.Contains(methods, r.Method) {
+			next(w, r)
+			return
+		}
+		w.Header().Set("Allow", strings.Join(methods, ", "))
+		m.fail(w, r, &Error{Status: http.StatusMethodNotAllowed, Reason: ReasonMethod})
+	})
+}

@@ -1,0 +1,136 @@
+package session
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/postern-go/postern/client"
+)
+
+// LoginOptions are for one sign-in.
+type LoginOptions struct {
+	// ReturnTo is the local address to come back to: a path, with a query or
+	// without, of at most 1,024 bytes. What is not local or too long becomes "/".
+	// Zero: the page asked for, if it was by GET, else "/". A handler that does
+	// nothing but call Login must set it, or the user comes back to it and is sent
+	// to the provider again.
+	ReturnTo string
+	// Authorize is instead of what Config.Authorize says. nil: that.
+	Authorize *client.AuthorizeOptions
+	// Data is the app's own. It travels sealed in the cookie of the attempt, so
+	// keep it to some hundred bytes; Config.OnLogin has it by Session.LoginData.
+	Data []byte
+}
+
+// LoginHandler starts a sign-in and comes back to the local address in the query
+// parameter return_to, or to "/". It looks at no other parameter: what goes to the
+// provider is for Config.Authorize to say.
+//
+// It answers 303 to the provider; 503 while that is down; 403 to a prefetch, a
+// frame or a script, for only a page load can sign in.
+func (m *Manager) LoginHandler() http.Handler {
+	return m.allow(m.serveLogin, http.MethodGet, http.MethodHead)
+}
+
+func (m *Manager) serveLogin(w http.ResponseWriter, r *http.Request) {
+	if embedded(r) {
+		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: ReasonNotNavigation})
+		return
+	}
+	opts := LoginOptions{ReturnTo: "/"}
+	if query, err := url.ParseQuery(r.URL.RawQuery); err == nil && len(query["return_to"]) == 1 {
+		opts.ReturnTo = query.Get("return_to")
+	}
+	m.Login(w, r, &opts)
+}
+
+// Login starts a sign-in from a handler of the app, with parameters of its own;
+// nil options are the zero ones. It answers the request: with 303 to the provider,
+// or an error page. A session there may be goes on until the sign-in has
+// succeeded; if it does not, nothing has changed.
+func (m *Manager) Login(w http.ResponseWriter, r *http.Request, opts *LoginOptions) {
+	if opts == nil {
+		opts = &LoginOptions{}
+	}
+	a, err := m.newAttempt(r, opts)
+	if err == nil {
+		target := a.login.URL()
+		err = m.cookies.writeAttempt(w.Header(), r, a, byPost(target))
+		if err == nil {
+			forbidStoring(w.Header())
+			w.Header().Set("Referrer-Policy", "no-referrer")
+			w.Header().Set("Location", target)
+			w.WriteHeader(http.StatusSeeOther)
+			return
+		}
+	}
+	m.fail(w, r, startError(err))
+}
+
+func (m *Manager) newAttempt(r *http.Request, opts *LoginOptions) (*attempt, error) {
+	authorize := opts.Authorize
+	if authorize == nil && m.cfg.Authorize != nil {
+		var err error
+		if authorize, err = m.cfg.Authorize(r); err != nil {
+			return nil, err
+		}
+	}
+	login, err := m.rp.Authorize(r.Context(), authorize)
+	if err != nil {
+		return nil, err
+	}
+	return &attempt{
+		login:    login,
+		returnTo: m.returnAddress(r, opts.ReturnTo),
+		data:     opts.Data,
+		expires:  m.cfg.Now().Add(m.cfg.AttemptLifetime),
+	}, nil
+}
+
+// returnAddress checks where to come back to; what does not pass is "/", and the
+// log says why.
+func (m *Manager) returnAddress(r *http.Request, wanted string) string {
+	if wanted == "" {
+		wanted = pageAddress(r)
+	}
+	address, ok := localAddress(wanted)
+	if !ok {
+		m.log(r, slog.LevelInfo, "session: return address not taken", slog.String("reason", ReasonReturnAddress),
+			slog.Bool("too_long", len(wanted) > maxAddress))
+	}
+	return address
+}
+
+// pageAddress is the address of the page asked for, as the browser wrote it:
+// r.URL may have lost a prefix to http.StripPrefix.
+func pageAddress(r *http.Request) string {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return "/"
+	}
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return r.RequestURI
+	}
+	return r.URL.RequestURI()
+}
+
+// byPost says whether the provider will answer by a form that posts itself to us
+// (OAuth 2.0 Form Post Response Mode): a cross-site POST, to which browsers add
+// no Lax cookie.
+func byPost(authorizationURL string) bool {
+	u, err := url.Parse(authorizationURL)
+	return err == nil && u.Query().Get("response_mode") == "form_post"
+}
+
+func startError(err error) *Error {
+	var tooLarge *TooLargeError
+	switch {
+	case errors.Is(err, client.ErrUnavailable):
+		return &Error{Status: http.StatusServiceUnavailable, Reason: ReasonUnavailable, Err: err}
+	case errors.As(err, &tooLarge):
+		return &Error{Status: http.StatusInternalServerError, Reason: ReasonTooLarge, Err: err}
+	}
+	return &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Err: err}
+}

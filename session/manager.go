@@ -1,0 +1,170 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/postern-go/postern/client"
+)
+
+// A Manager signs the users of one app in and out, and keeps their sessions. It
+// is safe for concurrent use. Make one with [New].
+type Manager struct {
+	rp          *client.Client
+	cfg         Config // without Secrets
+	redirect    *url.URL
+	cookies     *cookies
+	crossOrigin *http.CrossOriginProtection
+
+	refresher *refresher
+	callbacks *callbacks
+	ended     *memory[ending] // by session: what the cookies of old must not undo
+	values    *memory[values] // by session: what Set wrote and the browser may not have yet
+
+	page *template.Template
+}
+
+// Bounds of what a Manager remembers. At most it holds some 100 MB, and only
+// where tens of thousands of sessions change in a short time.
+const (
+	maxEnded  = 100_000
+	maxValues = 1_000
+)
+
+// New makes a Manager of a client and a configuration. It checks both and sends
+// nothing to the provider.
+//
+// The client's redirect URL must be https, or http on a loopback host, with a
+// path of its own: it decides where the callback is, how cookies are called and
+// whether they are Secure. Nothing is ever taken from the Host or X-Forwarded
+// headers of a request, so a proxy in front that ends TLS needs no care.
+func New(rp *client.Client, cfg Config) (*Manager, error) {
+	if rp == nil {
+		return nil, errors.New("session: no client")
+	}
+	m, err := newManager(rp, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	if len(cfg.Secrets) == 0 {
+		m.cfg.Logger.Warn("session: Config.Secrets is empty: a random secret is used, and everybody is signed out when this process ends")
+	}
+	return m, nil
+}
+
+func newManager(rp *client.Client, cfg Config) (*Manager, error) {
+	secrets := cfg.Secrets
+	cfg, err := cfg.withDefaults(rp)
+	if err != nil {
+		return nil, err
+	}
+	redirect, err := cfg.checkRedirectURL(rp.RedirectURL())
+	if err != nil {
+		return nil, err
+	}
+	sealer, err := newSealer(secrets, cfg.Name)
+	if err != nil {
+		return nil, err
+	}
+	cookies, err := newCookies(sealer, cookieConfig{
+		app: cfg.Name, redirect: redirect, sameSite: cfg.SameSite, budget: cfg.CookieBudget, now: cfg.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	crossOrigin := http.NewCrossOriginProtection()
+	// Behind a proxy the Host header need not be what the browser asked for.
+	if err := crossOrigin.AddTrustedOrigin(origin(redirect)); err != nil {
+		return nil, err
+	}
+	cfg.Secrets = nil // the sealer has what was derived of them
+	return &Manager{
+		rp: rp, cfg: cfg, redirect: redirect, cookies: cookies, crossOrigin: crossOrigin,
+		refresher: newRefresher(rp, &cfg),
+		callbacks: newCallbacks(cfg.Now),
+		ended:     newMemory[ending](maxEnded),
+		values:    newMemory[values](maxValues),
+		page:      pageTemplate(),
+	}, nil
+}
+
+// origin is what a browser sends for u in the Origin header: in lower case, and
+// without the port that goes without saying.
+func origin(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	switch u.Scheme {
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return u.Scheme + "://" + host
+}
+
+// Routes registers all handlers: login and logout under [Config].Prefix, and the
+// callback at the path of the client's redirect URL, whatever that is.
+//
+// The patterns have methods, so that they stand beside a "/" as well as beside a
+// "GET /" of the app. A router of another kind takes the handlers one by one.
+func (m *Manager) Routes(mux *http.ServeMux) {
+	callback := m.redirect.EscapedPath()
+	if strings.HasSuffix(callback, "/") {
+		callback += "{$}"
+	}
+	login, callbacks, logout := m.LoginHandler(), m.CallbackHandler(), m.LogoutHandler()
+	mux.Handle("GET "+m.cfg.LoginPath, login)
+	mux.Handle("GET "+callback, callbacks)
+	mux.Handle("POST "+callback, callbacks)
+	mux.Handle("GET "+m.cfg.LogoutPath, logout)
+	mux.Handle("POST "+m.cfg.LogoutPath, logout)
+}
+
+// Format prints the app's name, whatever the verb: a Manager remembers tokens.
+func (m *Manager) Format(f fmt.State, _ rune) { io.WriteString(f, "session.Manager{"+m.cfg.Name+"}") }
+
+// LogValue logs the app's name.
+func (m *Manager) LogValue() slog.Value { return slog.StringValue(m.cfg.Name) }
+
+// forbidStoring is for answers that are for this one browser and moment.
+func forbidStoring(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	// RFC 9213 section 2.2 and what was there before it: these would win over
+	// Cache-Control at a CDN.
+	h.Del("CDN-Cache-Control")
+	h.Del("Surrogate-Control")
+	h.Del("Expires")
+	varyByCookie(h)
+}
+
+func varyByCookie(h http.Header) {
+	for _, line := range h["Vary"] {
+		for field := range strings.SplitSeq(line, ",") {
+			if field = strings.TrimSpace(field); field == "*" || strings.EqualFold(field, "Cookie") {
+				return
+			}
+		}
+	}
+	h.Add("Vary", "Cookie")
+}
+
+// storesPrivately says whether a handler has thought about who may store its
+// answer: nobody, or this browser alone. no-cache does not say so, and neither
+// does private with a list of fields.
+func storesPrivately(h http.Header) bool {
+	for _, line := range h["Cache-Control"] {
+		for directive := range strings.SplitSeq(line, ",") {
+			directive = strings.TrimSpace(directive)
+			if slices.ContainsFunc([]string{"no-store", "private"}, func(s string) bool { return strings.EqualFold(s, directive) }) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,153 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// An ending is remembered of a session that is over before its cookie is.
+type ending struct {
+	reason string    // ReasonSignedOut or ReasonReplaced
+	at     time.Time // from then on its requests are anonymous
+}
+
+// replacedGrace is for requests on their way when the same user signs in once
+// more, in another tab. They may still read; they write no cookie.
+const replacedGrace = time.Minute
+
+// end remembers that a session is over, as long as its cookie could come back.
+// The first reason stands, but signing out is stronger.
+func (m *Manager) end(rec *record, reason string, at time.Time) {
+	now := m.cfg.Now()
+	if e, ok := m.endingOf(rec, now); ok && (e.reason == reason || e.reason == ReasonSignedOut) {
+		return
+	}
+	m.ended.put(endedKey(rec.id), ending{reason, at}, now, rec.expires)
+}
+
+func (m *Manager) endingOf(rec *record, now time.Time) (ending, bool) {
+	if rec == nil || m.ended.empty() {
+		return ending{}, false
+	}
+	return m.ended.get(endedKey(rec.id), now)
+}
+
+func endedKey(id sessionID) memoryKey { return keyOf("ended", string(id[:])) }
+
+func newSessionID() (id sessionID) {
+	rand.Read(id[:]) // never fails
+	return id
+}
+
+// ends is the hard end: what the cookie says, or earlier if lifetimes have been
+// made shorter since.
+func (m *Manager) ends(rec *record) time.Time {
+	if latest := rec.created.Add(m.cfg.Lifetime); latest.Before(rec.expires) {
+		return latest
+	}
+	return rec.expires
+}
+
+// open reads the session of a request into s. It sends nothing and writes nothing.
+func (m *Manager) open(s *Session, r *http.Request) {
+	s.m, s.r = m, r
+	rec, err := m.cookies.readSession(r)
+	now := m.cfg.Now()
+	switch {
+	case errors.Is(err, errUnknownKey):
+		s.reason = ReasonUnknownKey
+	case err != nil:
+		s.reason, s.clear = ReasonUndecryptable, true
+	case rec == nil:
+		s.reason = ReasonNoSession
+		return
+	default:
+		s.presented = rec
+		s.judge(rec, now)
+	}
+	if s.reason != "" {
+		m.log(r, reasonLevel(s.reason), "session: not signed in", slog.String("reason", s.reason), causeAttr(err))
+		return
+	}
+	s.grant = m.refresher.newest(rec.id, grant{rec.tokens, rec.saved}, now)
+	if s.grant.tokens == rec.tokens {
+		m.refresher.presented(rec.id, s.grant, now)
+	}
+	s.stored, _ = m.storedValues(rec, now)
+}
+
+func reasonLevel(reason string) slog.Level {
+	if reason == ReasonUndecryptable || reason == ReasonUnknownKey {
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
+}
+
+// judge says whether a session that opens is good, and if not, why.
+func (s *Session) judge(rec *record, now time.Time) {
+	ended, ok := s.m.endingOf(rec, now)
+	switch {
+	case rec.tokens == nil || rec.tokens.IDToken == nil:
+		s.reason = ReasonUndecryptable
+	case ok && !now.Before(ended.at):
+		s.reason = ended.reason
+	case !s.m.isOurs(rec):
+		s.reason = ReasonOtherIssuer
+	case !now.Before(s.m.ends(rec)):
+		s.reason = ReasonExpired
+	default:
+		// Without a last-seen cookie the sign-in counts: deleting it gains nothing.
+		s.seenAt = rec.created
+		if seen, ok := s.m.cookies.readSeen(s.r, rec.id); ok && seen.After(s.seenAt) {
+			s.seenAt = seen
+		}
+		if now.Sub(s.seenAt) >= s.m.cfg.Idle {
+			s.reason = ReasonIdle
+		}
+	}
+	s.clear = s.reason != ""
+}
+
+// isOurs: a session stays with the provider and the client it was made by, also
+// when the configuration changes and the secrets do not.
+func (m *Manager) isOurs(rec *record) bool {
+	token := rec.tokens.IDToken
+	return token.Issuer == m.rp.Issuer() && slices.Contains(token.Audience, m.rp.ClientID())
+}
+
+// storedValues are the values of a session, and whether they are newer than
+// those of the cookie.
+func (m *Manager) storedValues(rec *record, now time.Time) (map[string][]byte, bool) {
+	if m.values.empty() {
+		return rec.values, false
+	}
+	key := keyOf("values", string(rec.id[:]))
+	newest, ok := m.values.get(key, now)
+	if !ok {
+		return rec.values, false
+	}
+	if newest.saved.After(rec.saved) {
+		return newest.all, true
+	}
+	m.values.shorten(key, now.Add(resultGrace)) // it has arrived
+	return rec.values, false
+}
+
+// renew refreshes the tokens of a session if they are near their end, before a
+// handler runs. While the provider is in trouble the session goes on; when the
+// grant is over, so is the session.
+func (m *Manager) renew(ctx context.Context, s *Session) {
+	if !s.SignedIn() || !s.grant.due(m.cfg.Now()) {
+		return
+	}
+	_, err := s.refresh(ctx, s.grant, "")
+	var failed *failure
+	if errors.As(err, &failed) && failed.dead {
+		s.reason, s.clear = failed.reason, true
+	}
+}

@@ -1,0 +1,143 @@
+package session
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// A Rule decides about a request of somebody who is signed in: nil lets it pass,
+// an error refuses it. A rule reads the session, whose ID token is verified; it
+// should not read an access token, which is not for us to understand.
+type Rule func(*http.Request, *Session) error
+
+// Require lets requests pass that have a session, which From gives to next.
+//
+// Without one, a page load is sent to the provider at once, with 303, and comes
+// back to its address, byte for byte. Everything else is answered 401 with a JSON
+// problem (RFC 9457) that has a reason code and the path of the login route, and
+// without a cookie: a script cannot follow a redirect to another site.
+//
+// A page load is a GET or HEAD with Sec-Fetch-Mode: navigate for a document of its
+// own, no prefetch and nothing in a frame. Browsers without these headers (before
+// 2023, or plain http on a name that is not loopback) are known by an Accept with
+// text/html and no X-Requested-With. Config.Navigation replaces this, except that
+// another method is never redirected.
+//
+// The access token is refreshed before next runs, if it is near its end. What
+// next answers is not stored by caches, unless it says private or no-store
+// itself; if a cookie is set, never.
+func (m *Manager) Require(next http.Handler) http.Handler { return m.Guard()(next) }
+
+// Guard is Require with rules, all of which must hold. If one does not, the
+// answer is a 403 and the log has its error.
+func (m *Manager) Guard(rules ...Rule) func(http.Handler) http.Handler {
+	rules = slices.Clone(rules)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			m.enter(w, r, func(w http.ResponseWriter, r *http.Request, s *Session) {
+				s.used.Store(true)
+				if m.admit(w, r, s, rules) {
+					next.ServeHTTP(w, r)
+				}
+			})
+		})
+	}
+}
+
+// Load lets every request pass, with the session if there is one: for pages that
+// greet who is signed in. It writes and refreshes as Require does.
+func (m *Manager) Load(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m.enter(w, r, func(w http.ResponseWriter, r *http.Request, _ *Session) { next.ServeHTTP(w, r) })
+	})
+}
+
+// enter opens the session of a request, for one handler and those within it.
+func (m *Manager) enter(w http.ResponseWriter, r *http.Request, handle func(http.ResponseWriter, *http.Request, *Session)) {
+	if s := m.entered(r.Context()); s != nil { // Require within Load
+		handle(w, r, s)
+		return
+	}
+	visit := new(struct {
+		session Session
+		writer  responseWriter
+	})
+	s := &visit.session
+	m.open(s, r)
+	m.renew(r.Context(), s)
+	visit.writer = responseWriter{ResponseWriter: w, session: s}
+	handle(&visit.writer, r.WithContext(context.WithValue(r.Context(), contextKey{}, s)), s)
+	s.commit(w.Header())
+}
+
+// entered is the session that an outer handler has opened for this Manager; nil: none.
+func (m *Manager) entered(ctx context.Context) *Session {
+	if s, ok := ctx.Value(contextKey{}).(*Session); ok && s.m == m {
+		return s
+	}
+	return nil
+}
+
+// admit says whether to go on; if not, it has answered.
+func (m *Manager) admit(w http.ResponseWriter, r *http.Request, s *Session, rules []Rule) bool {
+	if !s.SignedIn() {
+		if m.navigation(r) {
+			m.Login(w, r, nil)
+			return false
+		}
+		s.leave() // no cookie with a 401, not even to delete one
+		m.fail(w, r, &Error{Status: http.StatusUnauthorized, Reason: s.reason, StartAgain: m.cfg.LoginPath})
+		return false
+	}
+	for _, rule := range rules {
+		if err := rule(r, s); err != nil {
+			m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: ReasonRule, Err: err})
+			return false
+		}
+	}
+	return true
+}
+
+// navigation says whether a request without a session is sent to the provider.
+func (m *Manager) navigation(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	if m.cfg.Navigation != nil {
+		return m.cfg.Navigation(r)
+	}
+	return !embedded(r) && wantsPage(r) && r.Header.Get("Upgrade") == ""
+}
+
+// embedded says that what answers r will not be a document of its own that
+// somebody looks at now. A sign-in started there would go wrong, and its cookie
+// would push out those of real ones.
+func embedded(r *http.Request) bool {
+	for _, name := range [...]string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
+		purpose := strings.ToLower(r.Header.Get(name))
+		if strings.Contains(purpose, "prefetch") || strings.Contains(purpose, "preview") {
+			return true
+		}
+	}
+	mode, dest := r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest")
+	return mode != "" && mode != "navigate" || dest != "" && dest != "document"
+}
+
+// wantsPage says whether a person will read the answer, rather than a script.
+func wantsPage(r *http.Request) bool {
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate"
+	}
+	if r.Header.Get("X-Requested-With") != "" {
+		return false
+	}
+	for _, line := range r.Header["Accept"] {
+		accept := strings.ToLower(line)
+		if strings.Contains(accept, "text/html") || strings.Contains(accept, "application/xhtml+xml") {
+			return true
+		}
+	}
+	return false
+}

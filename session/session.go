@@ -1,0 +1,322 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/postern-go/postern/client"
+	"github.com/postern-go/postern/jwtverify"
+)
+
+// A Session is what one request knows of who is signed in. It is made for the
+// request: do not keep it, and do not set values or ask for new tokens once the
+// response has begun. Its methods may be called concurrently.
+//
+// The identity of a user is Issuer and Subject together. Nothing else is: an
+// e-mail address changes hands.
+//
+// A Session prints, logs and encodes as [redacted], for it has tokens.
+type Session struct {
+	m    *Manager      // nil: of a context without a session
+	r    *http.Request // whose cookies count into the budget
+	used atomic.Bool   // the response depends on who is signed in
+
+	presented *record // the cookie; nil: none that opens
+	reason    string  // why nobody is signed in; empty: somebody is
+	seenAt    time.Time
+	loginData []byte
+
+	mu      sync.Mutex
+	grant   grant
+	stored  map[string][]byte // the app's values, as the newest cookie has them
+	changes map[string][]byte // by Set; nil: removed
+	over    string            // why the session ends with this request; empty: it does not
+	tired   bool              // a refresh has not come in time: a good token will do
+	clear   bool              // delete the cookie
+	left    bool              // a handler of ours does the cookies
+	out     bool              // the header is out
+}
+
+// values are what Set wrote, remembered until the browser has shown it has them.
+type values struct {
+	all   map[string][]byte
+	saved time.Time
+}
+
+const (
+	maxValueName = 64
+	// lastSeenShare: the last-seen cookie is written again after that part of
+	// Config.Idle.
+	lastSeenShare = 10
+)
+
+type contextKey struct{}
+
+// From gives the session of a request, from the context that Require, Guard and
+// Load make. It is never nil: without a session, or outside of these, SignedIn
+// is false, identity is empty, and Token and Set fail with ErrSignIn.
+//
+// Under Load, a response is not stored by caches if its handler called From.
+func From(ctx context.Context) *Session {
+	s, ok := ctx.Value(contextKey{}).(*Session)
+	if !ok {
+		return &Session{reason: ReasonNoSession}
+	}
+	s.used.Store(true)
+	return s
+}
+
+// SignedIn says whether somebody is signed in.
+func (s *Session) SignedIn() bool { return s.reason == "" }
+
+// Reason says why nobody is signed in: one of the reason codes, such as
+// ReasonIdle. It is empty if somebody is.
+func (s *Session) Reason() string { return s.reason }
+
+// Issuer is the provider that vouches for the user; empty if nobody is signed in.
+func (s *Session) Issuer() string {
+	if !s.SignedIn() {
+		return ""
+	}
+	return s.tokens().IDToken.Issuer
+}
+
+// Subject names the user at the provider, and is unique and never reused within
+// the issuer. Empty if nobody is signed in.
+func (s *Session) Subject() string {
+	if !s.SignedIn() {
+		return ""
+	}
+	return s.tokens().IDToken.Subject
+}
+
+// IDToken is the verified ID token, of the sign-in or of the last refresh that
+// brought one; nil if nobody is signed in. It must not be changed.
+func (s *Session) IDToken() *jwtverify.IDToken {
+	if !s.SignedIn() {
+		return nil
+	}
+	return s.tokens().IDToken
+}
+
+// Claims decodes the claims of the ID token into v, as encoding/json does. It
+// fails with ErrSignIn if nobody is signed in.
+func (s *Session) Claims(v any) error {
+	if !s.SignedIn() {
+		return ErrSignIn
+	}
+	if err := s.tokens().IDToken.Claims(v); err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	return nil
+}
+
+// Created is the time of the sign-in; zero if nobody is signed in.
+func (s *Session) Created() time.Time {
+	if !s.SignedIn() {
+		return time.Time{}
+	}
+	return s.presented.created
+}
+
+// Expires is the hard end, which nothing extends; zero if nobody is signed in.
+// The session ends earlier when it is idle.
+func (s *Session) Expires() time.Time {
+	if !s.SignedIn() {
+		return time.Time{}
+	}
+	return s.m.ends(s.presented)
+}
+
+// LoginData is what LoginOptions.Data was for this sign-in. It is there in
+// Config.OnLogin only, and nil elsewhere.
+func (s *Session) LoginData() []byte { return bytes.Clone(s.loginData) }
+
+// Get gives a value of the app's own, and whether there is one.
+func (s *Session) Get(name string) ([]byte, bool) {
+	if !s.SignedIn() {
+		return nil, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	value, ok := s.changes[name]
+	if !ok {
+		value, ok = s.stored[name]
+	}
+	if !ok || value == nil {
+		return nil, false
+	}
+	return bytes.Clone(value), true
+}
+
+// Set keeps a value of the app's own in the session, under a name of at most 64
+// bytes; a nil value removes it. It goes out with the response, sealed in the
+// cookie: keep it small. Of two requests at the same time that set one name, the
+// one that responds last wins; different names do not disturb each other within
+// one process.
+//
+// It fails with a *TooLargeError if the session would not fit its cookies,
+// ErrHeadersSent once the response has begun, and ErrSignIn if nobody is signed
+// in. Then nothing has changed.
+func (s *Session) Set(name string, value []byte) error {
+	if !s.SignedIn() {
+		return ErrSignIn
+	}
+	if name == "" || len(name) > maxValueName {
+		return fmt.Errorf("session: the name of a value has 1 to %d bytes, not %d", maxValueName, len(name))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out {
+		return ErrHeadersSent
+	}
+	changes := maps.Clone(s.changes)
+	if changes == nil {
+		changes = make(map[string][]byte)
+	}
+	if changes[name] = nil; value != nil {
+		changes[name] = append([]byte{}, value...)
+	}
+	trial := s.recordWith(s.grant, merge(s.stored, changes), s.m.cfg.Now())
+	if err := s.m.cookies.writeSession(http.Header{}, s.r, trial); err != nil {
+		return err
+	}
+	s.changes = changes
+	return nil
+}
+
+func merge(stored, changes map[string][]byte) map[string][]byte {
+	if len(changes) == 0 {
+		return stored
+	}
+	all := make(map[string][]byte, len(stored)+len(changes))
+	maps.Copy(all, stored)
+	maps.Copy(all, changes)
+	maps.DeleteFunc(all, func(_ string, value []byte) bool { return value == nil })
+	return all
+}
+
+// recordWith is the cookie of this session with other tokens and values.
+func (s *Session) recordWith(g grant, all map[string][]byte, now time.Time) *record {
+	return &record{
+		id: s.presented.id, created: s.presented.created, expires: s.m.ends(s.presented),
+		saved: now, tokens: g.tokens, values: all,
+	}
+}
+
+func (s *Session) tokens() *client.Tokens {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.grant.tokens
+}
+
+// leave hands the cookies over to a handler that writes them by itself: what
+// this request knows of its session is about to be of yesterday.
+func (s *Session) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = true
+}
+
+// commit writes what the browser needs to know into h, once, just before h goes
+// out.
+func (s *Session) commit(h http.Header) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out {
+		return
+	}
+	s.out = true
+	if !s.left && s.writeCookies(h) {
+		forbidStoring(h)
+		return
+	}
+	if s.used.Load() {
+		if !storesPrivately(h) {
+			forbidStoring(h)
+		}
+		varyByCookie(h)
+	}
+}
+
+// writeCookies says whether there is a cookie in h now. It never lets a slow
+// response undo what happened while its handler ran: tokens are the newest ones
+// known at this moment, and of a session that was signed out or replaced in the
+// meantime nothing is written, and nothing deleted that may be its successor's.
+func (s *Session) writeCookies(h http.Header) bool {
+	now := s.m.cfg.Now()
+	ending, ended := s.m.endingOf(s.presented, now)
+	if ended && (s.SignedIn() || ending.reason == ReasonReplaced) {
+		return false
+	}
+	if s.clear || s.over != "" {
+		before := len(h["Set-Cookie"])
+		s.m.cookies.clearSession(h, s.r)
+		return len(h["Set-Cookie"]) > before
+	}
+	if !s.SignedIn() {
+		return false
+	}
+	wrote := s.writeRecord(h, now)
+	return s.writeSeen(h, now) || wrote
+}
+
+// writeRecord: if nothing is newer than what the browser sent, nothing is
+// written.
+func (s *Session) writeRecord(h http.Header, now time.Time) bool {
+	g := s.m.refresher.newest(s.presented.id, s.grant, now)
+	stored, newer := s.m.storedValues(s.presented, now)
+	if g.tokens == s.presented.tokens && len(s.changes) == 0 && !newer {
+		return false
+	}
+	rec := s.recordWith(g, merge(stored, s.changes), now)
+	if err := s.m.cookies.writeSession(h, s.r, rec); err != nil {
+		// The tokens of a refresh may have grown. They are remembered, so the
+		// session goes on as long as this process does.
+		s.m.log(s.r, slog.LevelError, "session: not saved", slog.String("reason", ReasonTooLarge),
+			slog.String("session", rec.id.hash()), causeAttr(err))
+		return false
+	}
+	if len(s.changes) > 0 {
+		saved := values{all: rec.values, saved: now.Truncate(time.Millisecond)}
+		s.m.values.put(keyOf("values", string(rec.id[:])), saved, now, rec.expires)
+	}
+	return true
+}
+
+// writeSeen writes the last-seen cookie with page loads, and not with each.
+func (s *Session) writeSeen(h http.Header, now time.Time) bool {
+	if now.Sub(s.seenAt) < s.m.cfg.Idle/lastSeenShare || !s.m.navigation(s.r) {
+		return false
+	}
+	err := s.m.cookies.writeSeen(h, s.presented.id, now, s.m.ends(s.presented))
+	if err != nil {
+		s.m.log(s.r, slog.LevelError, "session: not saved", slog.String("reason", ReasonInternal), causeAttr(err))
+	}
+	return err == nil
+}
+
+// hash is how a session is called in the log: not by its ID, and too short to be
+// looked for.
+func (id sessionID) hash() string {
+	key := keyOf("log", string(id[:]))
+	return base64.RawURLEncoding.EncodeToString(key[:6])
+}
+
+// Format prints [redacted], whatever the verb.
+func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// LogValue logs [redacted].
+func (s *Session) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON encodes "[redacted]".
+func (s *Session) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }

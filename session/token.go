@@ -1,0 +1,210 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"golang.org/x/oauth2"
+)
+
+// Token gives the access token, refreshed if it is near its end and there is a
+// refresh token. Most often that has happened before the handler ran.
+//
+// It fails with ErrSignIn if only a new sign-in helps, and with ErrHeadersSent
+// if the token has expired and the response has begun: a refresh token that
+// rotates and cannot be saved is a lost session, so nothing is sent then. Any
+// other error is temporary, such as one that wraps client.ErrUnavailable.
+func (s *Session) Token(ctx context.Context) (*oauth2.Token, error) {
+	return s.token(ctx, "")
+}
+
+// token gives another access token than the one that an API rejected, if one was.
+func (s *Session) token(ctx context.Context, rejected string) (*oauth2.Token, error) {
+	if !s.SignedIn() {
+		return nil, ErrSignIn
+	}
+	g, want, err := s.usable(rejected)
+	if err != nil {
+		return nil, err
+	}
+	if !want {
+		return g.tokens.OAuth2(), nil
+	}
+	fresh, err := s.refresh(ctx, g, rejected)
+	if err == nil {
+		return fresh.tokens.OAuth2(), nil
+	}
+	if rejected == "" && !errors.Is(err, ErrSignIn) && !g.over(s.m.cfg.Now()) {
+		return g.tokens.OAuth2(), nil // near its end, but good
+	}
+	return nil, fmt.Errorf("session: refreshing the access token: %w", err)
+}
+
+// refresh waits for a newer grant than g, and not for long while g is good.
+func (s *Session) refresh(ctx context.Context, g grant, rejected string) (grant, error) {
+	if rejected == "" && !g.over(s.m.cfg.Now()) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, refreshPatience)
+		defer cancel()
+	}
+	fresh, err := s.m.refresher.refresh(ctx, renewal{
+		id: s.presented.id, grant: g, ends: s.m.ends(s.presented), rejected: rejected,
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var failed *failure
+	switch {
+	case err == nil:
+		s.grant = fresh
+	case errors.As(err, &failed) && failed.dead:
+		s.over = failed.reason
+	default:
+		s.tired = true
+	}
+	return fresh, err
+}
+
+// usable gives the newest grant, and says whether it should be refreshed. With
+// an error it is of no use and cannot be refreshed.
+func (s *Session) usable(rejected string) (g grant, refresh bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.m.cfg.Now()
+	if e, ended := s.m.endingOf(s.presented, now); ended && !now.Before(e.at) {
+		return grant{}, false, ErrSignIn
+	}
+	g = s.m.refresher.newest(s.presented.id, s.grant, now)
+	s.grant = g
+	good := !g.over(now) && (rejected == "" || g.tokens.AccessToken != rejected)
+	switch {
+	case s.over != "":
+		return g, false, ErrSignIn
+	case good && (s.out || s.tired || !g.due(now)):
+		return g, false, nil
+	case g.tokens.RefreshToken == "":
+		return g, false, fmt.Errorf("%w: the access token is over and there is no refresh token", ErrSignIn)
+	case s.out:
+		return g, false, ErrHeadersSent
+	}
+	return g, true, nil
+}
+
+// TokenSource is Token for code that takes an oauth2.TokenSource. It belongs to
+// this request as the session does. It knows no context: a refresh in it takes at
+// most 20 s. (For work that outlives a request use client.Client.TokenSource.)
+func (s *Session) TokenSource() oauth2.TokenSource { return tokenSource{s} }
+
+type tokenSource struct{ s *Session }
+
+func (t tokenSource) Token() (*oauth2.Token, error) { return t.s.Token(context.Background()) }
+
+// HTTPClient sends the access token with every request, as a bearer token (RFC
+// 6750 section 2.1), and so to whatever host the app asks: give it addresses of
+// your own configuration, never one that a user or a response has named. It goes
+// to https and to loopback hosts only, and where a redirect leads to another
+// origin the token stays behind. A request with an Authorization header of its
+// own is sent as it is.
+//
+// When an API answers 401 the token is refreshed and the request sent once more,
+// if its body can be: it has none, or has GetBody, as those of http.NewRequest
+// from a buffer have. Otherwise, or if there is no new token to be had, the 401 is
+// the answer.
+//
+// The client has no timeout; contexts do. It belongs to this request as the
+// session does, and fails as Token does.
+func (s *Session) HTTPClient() *http.Client {
+	return &http.Client{Transport: &bearerTransport{session: s}}
+}
+
+type bearerTransport struct{ session *Session }
+
+// RoundTrip sends r with the token of the session.
+func (t *bearerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	base := t.base()
+	if r.Header.Get("Authorization") != "" || leftOrigin(r) {
+		return base.RoundTrip(r)
+	}
+	if r.URL.Scheme != "https" && !loopback(r.URL.Hostname()) {
+		closeBody(r)
+		return nil, errors.New("session: an access token is not sent over http to another host; Session.Token has it for who must")
+	}
+	token, err := t.session.Token(r.Context())
+	if err != nil {
+		closeBody(r)
+		return nil, err
+	}
+	resp, err := send(base, r, token)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		return resp, err
+	}
+	again, fresh := t.replay(r, token)
+	if again == nil {
+		return resp, nil
+	}
+	// Read to the end, as far as that is not far, the connection can be used again.
+	const drain = 64 << 10
+	io.CopyN(io.Discard, resp.Body, drain)
+	resp.Body.Close()
+	return send(base, again, fresh)
+}
+
+func (t *bearerTransport) base() http.RoundTripper {
+	if t.session.m == nil {
+		return http.DefaultTransport
+	}
+	return t.session.m.cfg.Transport
+}
+
+// replay makes r once more, and gives a token for it that is not the rejected
+// one; nil: there is no way.
+func (t *bearerTransport) replay(r *http.Request, rejected *oauth2.Token) (*http.Request, *oauth2.Token) {
+	if r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
+		return nil, nil
+	}
+	fresh, err := t.session.token(r.Context(), rejected.AccessToken)
+	if err != nil {
+		return nil, nil
+	}
+	again := r.Clone(r.Context())
+	if r.GetBody != nil {
+		if again.Body, err = r.GetBody(); err != nil {
+			return nil, nil
+		}
+	}
+	return again, fresh
+}
+
+// send sends a copy of r: a RoundTripper must not change the request it is
+// given, and the token is nothing for who prints the request of a response.
+func send(base http.RoundTripper, r *http.Request, token *oauth2.Token) (*http.Response, error) {
+	sent := r.Clone(r.Context())
+	if sent.Header == nil {
+		sent.Header = http.Header{}
+	}
+	sent.Header.Set("Authorization", "Bearer "+token.AccessToken)
+	resp, err := base.RoundTrip(sent)
+	if resp != nil {
+		resp.Request = r
+	}
+	return resp, err
+}
+
+// leftOrigin says whether r follows redirects that have left the origin of the
+// first request, even if they came back to it.
+func leftOrigin(r *http.Request) bool {
+	for at := r; at.Response != nil && at.Response.Request != nil; at = at.Response.Request {
+		if origin(at.URL) != origin(at.Response.Request.URL) {
+			return true
+		}
+	}
+	return false
+}
+
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		r.Body.Close()
+	}
+}
