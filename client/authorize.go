@@ -19,14 +19,15 @@ import (
 // AuthorizeOptions are the parameters of one sign-in (OpenID Connect Core 3.1.2.1).
 // nil is the plain sign-in, and a zero field sends nothing.
 type AuthorizeOptions struct {
-	Scopes    []string        // instead of Config.Scopes; openid is asked for in any case
-	Prompt    []string        // such as login, consent, select_account; none stands alone
-	MaxAge    *time.Duration  // how long ago the user may have signed in, in whole seconds; 0: must sign in now. Enforced by Exchange
-	LoginHint string          // who is to sign in, as the provider knows him
-	ACRValues []string        // in order of preference. Enforced by Exchange: it refuses an ID token whose acr is none of them
-	UILocales []string        // BCP 47 tags in order of preference
-	Claims    json.RawMessage // the claims parameter (Core 5.5), a JSON object
-	Extra     url.Values      // what else the provider takes, such as audience, connection, organization, access_type. Not for what this package sets: that is an error
+	Scopes       []string        // instead of Config.Scopes; openid is asked for in any case
+	Prompt       []string        // such as login, consent, select_account; none stands alone
+	MaxAge       *time.Duration  // how long ago the user may have signed in, in whole seconds; 0: must sign in now. Enforced by Exchange
+	LoginHint    string          // who is to sign in, as the provider knows him
+	ACRValues    []string        // in order of preference. Enforced by Exchange: it refuses an ID token whose acr is none of them
+	UILocales    []string        // BCP 47 tags in order of preference
+	Claims       json.RawMessage // the claims parameter (Core 5.5), a JSON object
+	ResponseMode string          // how the answer comes: query, which is the default and sent only if named here, or form_post
+	Extra        url.Values      // what else the provider takes, such as audience, connection, organization, access_type. Not for what this package sets: that is an error
 }
 
 // reserved are the parameters that an authorization request of this package has, or
@@ -111,6 +112,7 @@ func (l *Login) authorizationURL(prefix string, opts *AuthorizeOptions) string {
 	b = appendParam(b, "acr_values", strings.Join(opts.ACRValues, " "))
 	b = appendParam(b, "ui_locales", strings.Join(opts.UILocales, " "))
 	b = appendParam(b, "claims", string(opts.Claims))
+	b = appendParam(b, "response_mode", opts.ResponseMode)
 	if len(opts.Extra) > 0 {
 		b = append(append(b, '&'), opts.Extra.Encode()...)
 	}
@@ -157,6 +159,11 @@ func (o *AuthorizeOptions) validate() error {
 	}
 	if err := checkMaxAge(o.MaxAge); err != nil {
 		return fmt.Errorf("AuthorizeOptions.MaxAge %w", err)
+	}
+	switch o.ResponseMode {
+	case "", "query", "form_post": // OAuth 2.0 Multiple Response Types 2.1, Form Post Response Mode 2
+	default:
+		return fmt.Errorf("AuthorizeOptions.ResponseMode: %q is neither query nor form_post", cut(o.ResponseMode, quoted))
 	}
 	if slices.Contains(o.Prompt, "none") {
 		if len(o.Prompt) > 1 { // Core 3.1.2.1

@@ -12,9 +12,10 @@ import (
 	"github.com/postern-go/postern/jwtverify"
 )
 
-// algorithms are those that verify with a public key (RFC 7518 3.1, RFC 8037 3.1).
+// algorithms are those that verify with a public key (RFC 7518 3.1, RFC 8037 3.1,
+// RFC 9864 2.2).
 var algorithms = [...]string{
-	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
 }
 
 func isAsymmetric(alg string) bool { return slices.Contains(algorithms[:], alg) }

@@ -129,21 +129,26 @@ func quoteError(code, description string) string {
 }
 
 // clean brings foreign text into the characters of RFC 6749 4.1.2.1 and 5.2, with
-// ? for any other, and cuts it. The secrets are taken out first: there are
-// providers that repeat what they were sent.
+// ? for any other, and cuts it. The secrets are taken out first.
 func clean(s string, limit int, secrets []string) string {
-	for _, secret := range secrets {
-		if secret != "" {
-			s = strings.ReplaceAll(s, secret, redacted)
-		}
-	}
-	s = cut(s, limit)
+	s = cut(scrub(s, secrets), limit)
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '"' || r == '\\' {
 			return '?'
 		}
 		return r
 	}, s)
+}
+
+// scrub takes secrets out of foreign text: there are providers that repeat what
+// they were sent.
+func scrub(s string, secrets []string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, redacted)
+		}
+	}
+	return s
 }
 
 func cut(s string, limit int) string {

@@ -119,17 +119,20 @@ func secretsOf(form url.Values, secret string) []string {
 	return secrets
 }
 
-// isJSON tells whether the answer calls itself JSON.
-func (a *answer) isJSON() bool { return a.mediaType() == "application/json" }
-
+// mediaType is what the answer calls itself, in lower case.
 func (a *answer) mediaType() string {
 	t, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
 	return t
 }
 
-// refuse makes the error of an answer that says nothing about itself.
+// refuse makes the error of an answer that does not call itself one.
 func (a *answer) refuse(reason string) *ResponseError {
-	return &ResponseError{Endpoint: a.endpoint.name, Status: a.status, Err: classify(a.status, ""), reason: reason}
+	return &ResponseError{
+		Endpoint: a.endpoint.name,
+		Status:   a.status,
+		Err:      classify(a.status, ""),
+		reason:   scrub(reason, a.secrets),
+	}
 }
 
 // classify says what to do about an answer. A word of RFC 6749 5.2 says more than

@@ -40,8 +40,8 @@ func (c *Client) token(ctx context.Context, s *snapshot, form url.Values) (*toke
 	if a.status != http.StatusOK {
 		return nil, s.oauthError(a)
 	}
-	if !a.isJSON() {
-		return nil, a.refuse(fmt.Sprintf("the content type is %q, not application/json", cut(a.mediaType(), quoted)))
+	if a.mediaType() != "application/json" {
+		return nil, a.refuse("the content type is not application/json")
 	}
 	t, err := parseTokenAnswer(a.body)
 	if err != nil {
@@ -108,7 +108,7 @@ func (t *tokenAnswer) check() error {
 		return errors.New("token_type is missing")
 	}
 	if !strings.EqualFold(t.tokenType, "Bearer") { // 7.1: a type that is not understood must not be used
-		return fmt.Errorf("token_type is %q, not Bearer", clean(t.tokenType, quoted, []string{t.accessToken}))
+		return errors.New("token_type is not Bearer")
 	}
 	return nil
 }

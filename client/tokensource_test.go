@@ -179,7 +179,7 @@ func TestTokenSourceRefreshesOnce(t *testing.T) {
 		var refreshes atomic.Int32
 		p.handle("/token", func(*http.Request) (*http.Response, error) {
 			refreshes.Add(1)
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			return jsonResponse(200, map[string]any{"access_token": "a2", "token_type": "Bearer", "expires_in": 300}), nil
 		})
 		source := c.TokenSource(tokens, new(saver).save)
