@@ -71,7 +71,7 @@ func (c *Client) Authorize(ctx context.Context, opts *AuthorizeOptions) (*Login,
 		redirectURL: c.cfg.RedirectURL,
 		verifier:    pkce.New(),
 		created:     c.Now().Truncate(time.Second),
-		scope:       c.scope(opts.Scopes),
+		scope:       c.scope,
 		sent:        new(flag),
 	}
 	l.state, l.nonce = newSecrets()
@@ -79,64 +79,67 @@ func (c *Client) Authorize(ctx context.Context, opts *AuthorizeOptions) (*Login,
 		maxAge := *opts.MaxAge
 		l.maxAge = &maxAge
 	}
+	if opts.Scopes != nil {
+		l.scope = joinScopes(opts.Scopes)
+	}
 	l.acr = slices.Clone(opts.ACRValues)
 	l.url = l.authorizationURL(s.request, opts)
 	return l, nil
 }
 
-// requestPrefix is what all authorization requests begin with. The endpoint's own
-// query stays (RFC 6749 3.1).
+// requestPrefix is what all authorization requests begin with.
 func (c *Client) requestPrefix(endpoint string) string {
-	separator := "?"
-	if strings.Contains(endpoint, "?") {
-		separator = "&"
-	}
-	return endpoint + separator + "response_type=code&code_challenge_method=" + pkce.Method +
+	return openQuery(endpoint) + "response_type=code&code_challenge_method=" + pkce.Method +
 		"&client_id=" + url.QueryEscape(c.cfg.ClientID) +
 		"&redirect_uri=" + url.QueryEscape(c.cfg.RedirectURL)
 }
 
 func (l *Login) authorizationURL(prefix string, opts *AuthorizeOptions) string {
-	b := make([]byte, 0, 512)
-	b = append(b, prefix...)
-	// These three are of URL-safe characters.
-	b = append(append(b, "&state="...), l.state...)
-	b = append(append(b, "&nonce="...), l.nonce...)
-	b = append(append(b, "&code_challenge="...), l.verifier.Challenge()...)
-	b = appendParam(b, "scope", l.scope)
-	b = appendParam(b, "prompt", strings.Join(opts.Prompt, " "))
+	var b strings.Builder
+	b.Grow(len(prefix) + 256)
+	b.WriteString(prefix)
+	addParam(&b, "state", l.state)
+	addParam(&b, "nonce", l.nonce)
+	addParam(&b, "code_challenge", l.verifier.Challenge())
+	addParam(&b, "scope", l.scope)
+	addParam(&b, "prompt", strings.Join(opts.Prompt, " "))
 	if opts.MaxAge != nil {
-		b = appendParam(b, "max_age", strconv.FormatInt(int64(*opts.MaxAge/time.Second), 10))
+		addParam(&b, "max_age", strconv.FormatInt(int64(*opts.MaxAge/time.Second), 10))
 	}
-	b = appendParam(b, "login_hint", opts.LoginHint)
-	b = appendParam(b, "acr_values", strings.Join(opts.ACRValues, " "))
-	b = appendParam(b, "ui_locales", strings.Join(opts.UILocales, " "))
-	b = appendParam(b, "claims", string(opts.Claims))
-	b = appendParam(b, "response_mode", opts.ResponseMode)
+	addParam(&b, "login_hint", opts.LoginHint)
+	addParam(&b, "acr_values", strings.Join(opts.ACRValues, " "))
+	addParam(&b, "ui_locales", strings.Join(opts.UILocales, " "))
+	addParam(&b, "claims", string(opts.Claims))
+	addParam(&b, "response_mode", opts.ResponseMode)
 	if len(opts.Extra) > 0 {
-		b = append(append(b, '&'), opts.Extra.Encode()...)
+		b.WriteString("&" + opts.Extra.Encode())
 	}
-	return string(b)
+	return b.String()
 }
 
-func appendParam(b []byte, name, value string) []byte {
+// addParam adds a parameter to a query that has one already. An empty one is not sent.
+func addParam(b *strings.Builder, name, value string) {
 	if value == "" {
-		return b
+		return
 	}
-	b = append(append(append(b, '&'), name...), '=')
-	return append(b, url.QueryEscape(value)...)
+	b.WriteByte('&')
+	b.WriteString(name)
+	b.WriteByte('=')
+	b.WriteString(url.QueryEscape(value))
 }
 
-// scope returns the scope parameter: openid first, and none twice.
-func (c *Client) scope(scopes []string) string {
-	if scopes == nil {
-		scopes = c.cfg.Scopes
+// openQuery ends an endpoint so that parameters can follow. Its own query stays
+// (RFC 6749 3.1).
+func openQuery(endpoint string) string {
+	if strings.Contains(endpoint, "?") {
+		return endpoint + "&"
 	}
-	if len(scopes) == 0 {
-		return "openid"
-	}
-	asked := make([]string, 1, 1+len(scopes))
-	asked[0] = "openid"
+	return endpoint + "?"
+}
+
+// joinScopes returns the scope parameter: openid first, and none twice.
+func joinScopes(scopes []string) string {
+	asked := []string{"openid"}
 	for _, s := range scopes {
 		if !slices.Contains(asked, s) {
 			asked = append(asked, s)

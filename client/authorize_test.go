@@ -48,6 +48,8 @@ func TestAuthorizeURL(t *testing.T) {
 			base + "&scope=openid&login_hint=a%26b%3Dc%40example.com&acr_values=gold+urn%3Ax&ui_locales=de-CH+de"},
 		{"claims", nil, &AuthorizeOptions{Claims: json.RawMessage(`{"userinfo":{"email":null}}`)},
 			base + "&scope=openid&claims=%7B%22userinfo%22%3A%7B%22email%22%3Anull%7D%7D"},
+		{"response mode", nil, &AuthorizeOptions{ResponseMode: "form_post"}, base + "&scope=openid&response_mode=form_post"},
+		{"response mode query", nil, &AuthorizeOptions{ResponseMode: "query"}, base + "&scope=openid&response_mode=query"},
 		{"extra, sorted", nil, &AuthorizeOptions{Extra: url.Values{"connection": {"google"}, "audience": {"https://api.example.com/&x=y"}}},
 			base + "&scope=openid&audience=https%3A%2F%2Fapi.example.com%2F%26x%3Dy&connection=google"},
 		{"resource twice", nil, &AuthorizeOptions{Extra: url.Values{"resource": {"https://a", "https://b"}}},
@@ -102,6 +104,7 @@ func TestAuthorizeRejects(t *testing.T) {
 		{"locale with a line break", AuthorizeOptions{UILocales: []string{"de\n"}}, `AuthorizeOptions.UILocales: "de\n" is empty or has spaces in it`},
 		{"claims not an object", AuthorizeOptions{Claims: json.RawMessage(`[]`)}, `AuthorizeOptions.Claims: not a JSON object`},
 		{"claims empty", AuthorizeOptions{Claims: json.RawMessage{}}, `AuthorizeOptions.Claims: not a JSON object`},
+		{"response mode fragment", AuthorizeOptions{ResponseMode: "fragment"}, `AuthorizeOptions.ResponseMode: "fragment" is neither query nor form_post`},
 		{"extra without a name", AuthorizeOptions{Extra: url.Values{"": {"x"}}}, `AuthorizeOptions.Extra: the parameter "" is not free to be set`},
 		{"extra twice", AuthorizeOptions{Extra: url.Values{"audience": {"a", "b"}}}, `AuthorizeOptions.Extra: the parameter "audience" has 2 values`},
 	} {
@@ -201,6 +204,20 @@ func TestLoginStorage(t *testing.T) {
 	}
 }
 
+func TestLoginStorageHostile(t *testing.T) {
+	for _, data := range []string{
+		"", "\x01", "\x01\x00", "\x01\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x00", // a number without end
+		"\x01\x00\x00\x00\xff\xff\xff\xff\x7f", // a length beyond the data
+	} {
+		if err := new(Login).UnmarshalBinary([]byte(data)); !errors.Is(err, errLoginData) {
+			t.Errorf("%x: got %v", data, err)
+		}
+		if err := new(Tokens).UnmarshalBinary([]byte(data)); !errors.Is(err, errTokensData) {
+			t.Errorf("%x: got %v", data, err)
+		}
+	}
+}
+
 func FuzzLoginUnmarshal(f *testing.F) {
 	login, err := NewLogin(goodSecrets())
 	if err != nil {
@@ -233,6 +250,20 @@ func goodSecrets() LoginSecrets {
 		Issuer: testIssuer, ClientID: testClientID, RedirectURL: "com.example.app:/callback",
 		State: strings.Repeat("s", 22), Nonce: strings.Repeat("n", 22),
 		Verifier: "dmVyaWZpZXIgb2YgdGhlIGNhbGxiYWNrIHZlY3RvcnM", Created: testStart,
+	}
+}
+
+func TestNewLogin(t *testing.T) {
+	hour := time.Hour
+	s := goodSecrets()
+	s.MaxAge, s.ACR, s.Scopes = &hour, []string{"gold"}, []string{"openid", "email"}
+	login, err := NewLogin(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hour, s.ACR[0], s.Scopes[0] = 0, "x", "x"
+	if *login.maxAge != time.Hour || login.acr[0] != "gold" || login.scope != "openid email" || login.URL() != "" || login.State() != s.State {
+		t.Error("the login is not what was handed over")
 	}
 }
 

@@ -79,6 +79,45 @@ func TestCallbackVectors(t *testing.T) {
 	}
 }
 
+// A callback that is accepted has one right state and one code, and nothing that
+// says otherwise.
+func FuzzCallback(f *testing.F) {
+	f.Add("code=c0de&state=" + vectorState)
+	f.Add("code=c0de&iss=https%3A%2F%2Fop.example.com&state=" + vectorState)
+	f.Add("error=access_denied&state=" + vectorState)
+	c, err := New(handConfig())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		params, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		code, err := c.checkCallback(context.Background(), new(callbackVector).login(time.Now()), params)
+		if err != nil {
+			if code != "" {
+				t.Error("a rejected callback has a code")
+			}
+			return
+		}
+		if len(params["code"]) != 1 || code != params["code"][0] || code == "" {
+			t.Errorf("accepted the code %q of %q", code, params["code"])
+		}
+		if len(params["state"]) != 1 || params["state"][0] != vectorState {
+			t.Errorf("accepted the state %q", params["state"])
+		}
+		if iss := params["iss"]; len(iss) > 1 || len(iss) == 1 && iss[0] != testIssuer {
+			t.Errorf("accepted the issuer %q", iss)
+		}
+		for _, name := range []string{"error", "id_token", "access_token", "response"} {
+			if params.Has(name) {
+				t.Errorf("accepted %s", name)
+			}
+		}
+	})
+}
+
 func (v *callbackVector) run(t *testing.T) {
 	p := newOP(t)
 	p.metadata["authorization_response_iss_parameter_supported"] = v.Promise

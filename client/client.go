@@ -46,7 +46,8 @@ type Config struct {
 // A Client signs users in at one provider. New makes one; the zero Client is of no
 // use. It is safe for concurrent use.
 type Client struct {
-	cfg Config
+	cfg   Config
+	scope string // asked for where the options say nothing
 
 	call  *http.Client // for what carries credentials: follows no redirect
 	fetch *http.Client // for public documents: follows redirects on the same host
@@ -67,16 +68,13 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	c := &Client{cfg: cfg}
+	c := &Client{cfg: cfg, scope: joinScopes(cfg.Scopes)}
 	c.call, c.fetch = httpClients(cfg.HTTPClient)
 	if cfg.Metadata == nil {
 		return c, nil
 	}
-	document, err := cfg.Metadata.document()
-	if err != nil {
-		return nil, fmt.Errorf("client: Config.Metadata: %w", err)
-	}
-	c.discovery.current, err = c.newSnapshot(document, nil)
+	var err error
+	c.discovery.current, err = c.newSnapshot(cfg.Metadata.document(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("client: Config.Metadata: %w", err)
 	}
@@ -121,8 +119,8 @@ func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 }
 
 // Provider returns a provider of go-oidc made from the same metadata, for code that
-// stands on that library. Its Verifier fetches keys by itself and checks less than
-// Exchange does; see [KeySet].
+// stands on that library. Its Verifier method fetches keys by itself, over
+// Config.HTTPClient, and what it makes checks less than Exchange does; see [KeySet].
 func (c *Client) Provider(ctx context.Context) (*oidc.Provider, error) {
 	s, err := c.provider(ctx)
 	if err != nil {

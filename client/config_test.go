@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -155,6 +157,43 @@ func TestHandWrittenMetadata(t *testing.T) {
 	p, err := c.Provider(context.Background())
 	if err != nil || p.Endpoint().TokenURL != testIssuer+"/token" {
 		t.Errorf("go-oidc has another token endpoint: %v", err)
+	}
+}
+
+func TestLeeway(t *testing.T) {
+	for configured, want := range map[time.Duration]time.Duration{0: jwtverify.DefaultLeeway, time.Second: time.Second} {
+		c, err := New(changed(func(cfg *Config) { cfg.Leeway = configured }))
+		if err != nil || c.leeway() != want {
+			t.Errorf("configured %v: %v", configured, err)
+		}
+	}
+}
+
+func TestAuthMethods(t *testing.T) {
+	for want, auth := range map[string]ClientAuth{"none": NoAuth{}, "client_secret_basic": SecretBasic{}, "client_secret_post": SecretPost{}} {
+		if got := auth.method(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// Without an HTTPClient the default transport is used, by go-oidc's provider too.
+func TestDefaultTransport(t *testing.T) {
+	c, err := New(handConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.call.Transport != nil || c.fetch.Transport != nil {
+		t.Error("the transport is not the default one")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://op.example.com/other", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&canned{}).RoundTrip(req); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the error of the default transport", err)
 	}
 }
 

@@ -107,7 +107,7 @@ func (c *Client) discover(ctx context.Context, f *flight, old *snapshot) {
 // timeout.
 func (c *Client) fetchMetadata(ctx context.Context, old *snapshot) (*snapshot, error) {
 	from := endpoint{"discovery", wellKnown(c.cfg.Issuer)}
-	a, err := c.get(ctx, from)
+	a, err := send(ctx, c.fetch, from, message{method: http.MethodGet})
 	if err != nil {
 		return nil, err
 	}

@@ -246,14 +246,14 @@ func TestKeysSurviveNewMetadata(t *testing.T) {
 	p := newOP(t)
 	c := p.client(nil)
 	p.signIn(c)
-	p.advance(time.Hour) // metadata is due, and keys too
-	p.signIn(c)
 	before := c.discovery.current.keys
+	p.advance(time.Hour) // metadata is due
+	p.signIn(c)
+	if c.discovery.current.keys != before || len(p.seen(discoveryPath)) != 2 {
+		t.Error("the keys did not survive new metadata")
+	}
 	p.metadata["jwks_uri"] = testIssuer + "/jwks2"
 	p.handle("/jwks2", func(*http.Request) (*http.Response, error) { return jsonResponse(200, p.jwks()), nil })
-	if c.discovery.current.keys != before {
-		t.Error("the keys did not survive")
-	}
 	p.advance(time.Hour)
 	p.signIn(c)
 	if len(p.seen("/jwks2")) != 1 {
@@ -330,6 +330,7 @@ func TestKeySetRejects(t *testing.T) {
 		{"four parts", good + ".", "client: not a compact JWS"},
 		{"line break", parts[0] + "\n." + parts[1] + "." + parts[2], "client: not a compact JWS"},
 		{"padding", parts[0] + "=." + parts[1] + "." + parts[2], "client: not a compact JWS"},
+		{"padding of the signature", good + "=", "client: not a compact JWS"},
 		{"too long", good + strings.Repeat("A", maxToken), "client: not a compact JWS"},
 		{"header not JSON", "AAAA." + parts[1] + "." + parts[2], "client: not a compact JWS"},
 		{"alg twice", "eyJhbGciOiJFUzI1NiIsImFsZyI6IkVTMjU2In0." + parts[1] + "." + parts[2], "client: not a compact JWS"},

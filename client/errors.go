@@ -18,7 +18,7 @@ var (
 	ErrRejected = errors.New("rejected")
 	// ErrInvalidGrant: the code or the refresh token is not good any more. Sign in again.
 	ErrInvalidGrant = errors.New("grant no longer valid")
-	// ErrUnavailable: the provider could not be reached or is in trouble. Try later; what you hold is still good.
+	// ErrUnavailable: the provider could not be reached or is in trouble. Try later; tokens you hold are still good.
 	ErrUnavailable = errors.New("provider unavailable")
 	// ErrUnsupported: the provider's metadata does not offer it.
 	ErrUnsupported = errors.New("not supported by the provider")

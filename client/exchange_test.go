@@ -201,6 +201,14 @@ func TestTokensStorage(t *testing.T) {
 	}
 }
 
+// What every session has takes no space in it.
+func TestTokensStorageIsSmall(t *testing.T) {
+	data, err := (&Tokens{AccessToken: "a!", TokenType: "Bearer"}).MarshalBinary()
+	if err != nil || len(data) > 13 {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+}
+
 func FuzzTokensUnmarshal(f *testing.F) {
 	data, err := (&Tokens{AccessToken: "e30.e30.e30", RefreshToken: "r", Scope: []string{"openid"}, Expiry: testStart}).MarshalBinary()
 	if err != nil {

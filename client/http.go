@@ -60,19 +60,39 @@ type answer struct {
 	secrets  []string // of the request, to be kept out of errors
 }
 
-// send sends one request once. Every error is a *ResponseError.
-func send(client *http.Client, req *http.Request, to endpoint) (*answer, error) {
+// A message is a request to an endpoint. A body is a form.
+type message struct {
+	method  string
+	header  http.Header
+	body    string
+	secrets []string // that are in it
+}
+
+// send sends a message once, and reads the answer within the bounds. Every error is
+// a *ResponseError.
+func send(ctx context.Context, client *http.Client, to endpoint, m message) (*answer, error) {
+	req, err := http.NewRequestWithContext(ctx, m.method, to.url, strings.NewReader(m.body))
+	if err != nil {
+		return nil, unavailable(to, err)
+	}
+	if m.header != nil {
+		req.Header = m.header
+	}
+	if m.method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", userAgent)
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, unavailable(to, err)
 	}
 	defer resp.Body.Close()
-	a := &answer{endpoint: to, status: resp.StatusCode, header: resp.Header}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
 		return nil, unavailable(to, err)
 	}
+	a := &answer{endpoint: to, status: resp.StatusCode, header: resp.Header, secrets: m.secrets}
 	if len(body) > maxBody {
 		return nil, a.refuse(fmt.Sprintf("the answer has more than %d bytes", maxBody))
 	}
@@ -80,34 +100,12 @@ func send(client *http.Client, req *http.Request, to endpoint) (*answer, error) 
 	return a, nil
 }
 
-// get fetches a public document.
-func (c *Client) get(ctx context.Context, from endpoint) (*answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from.url, nil)
-	if err != nil {
-		return nil, unavailable(from, err)
-	}
-	req.Header.Set("Accept", "application/json")
-	return send(c.fetch, req, from)
-}
-
 // postForm sends form with the client's authentication.
 func (c *Client) postForm(ctx context.Context, s *snapshot, to endpoint, form url.Values) (*answer, error) {
 	secrets := secretsOf(form, c.cfg.ClientSecret)
 	header := http.Header{}
 	s.auth.authenticate(&c.cfg, form, header)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, unavailable(to, err)
-	}
-	req.Header = header
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	a, err := send(c.call, req, to)
-	if err != nil {
-		return nil, err
-	}
-	a.secrets = secrets
-	return a, nil
+	return send(ctx, c.call, to, message{http.MethodPost, header, form.Encode(), secrets})
 }
 
 // secretsOf returns what is secret in a form, and secret.
@@ -123,6 +121,16 @@ func secretsOf(form url.Values, secret string) []string {
 func (a *answer) mediaType() string {
 	t, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
 	return t
+}
+
+// notJSON says what the answer is instead, where that is one of the usual things;
+// any other media type is text that anybody may have written.
+func (a *answer) notJSON() string {
+	switch t := a.mediaType(); t {
+	case "", "text/html", "text/plain", "application/x-www-form-urlencoded":
+		return fmt.Sprintf("the content type is %q, not application/json", t)
+	}
+	return "the content type is not application/json"
 }
 
 // refuse makes the error of an answer that does not call itself one.

@@ -92,7 +92,7 @@ const (
 // programs want [Client.Authorize].
 func NewLogin(s LoginSecrets) (*Login, error) {
 	if err := s.validate(); err != nil {
-		return nil, fmt.Errorf("client: LoginSecrets.%w", err)
+		return nil, fmt.Errorf("client: %w", err)
 	}
 	l := &Login{
 		issuer:      s.Issuer,
@@ -115,34 +115,34 @@ func NewLogin(s LoginSecrets) (*Login, error) {
 
 func (s *LoginSecrets) validate() error {
 	if err := checkIssuer(s.Issuer); err != nil {
-		return fmt.Errorf("Issuer %w", err)
+		return fmt.Errorf("LoginSecrets.Issuer %w", err)
 	}
 	if s.ClientID == "" {
-		return errors.New("ClientID is empty")
+		return errors.New("LoginSecrets.ClientID is empty")
 	}
 	if err := checkRedirectURL(s.RedirectURL, true); err != nil {
-		return fmt.Errorf("RedirectURL %w", err)
+		return fmt.Errorf("LoginSecrets.RedirectURL %w", err)
 	}
 	if !isSecret(s.State) {
-		return fmt.Errorf("State must have %d to %d visible ASCII characters", minSecret, maxSecret)
+		return fmt.Errorf("LoginSecrets.State must have %d to %d visible ASCII characters", minSecret, maxSecret)
 	}
 	if !isSecret(s.Nonce) {
-		return fmt.Errorf("Nonce must have %d to %d visible ASCII characters", minSecret, maxSecret)
+		return fmt.Errorf("LoginSecrets.Nonce must have %d to %d visible ASCII characters", minSecret, maxSecret)
 	}
 	if _, err := pkce.Parse(string(s.Verifier)); err != nil {
-		return fmt.Errorf("Verifier: %w", err)
+		return fmt.Errorf("LoginSecrets.Verifier: %w", err)
 	}
 	if s.Created.IsZero() {
-		return errors.New("Created is zero")
+		return errors.New("LoginSecrets.Created is zero")
 	}
 	if err := checkMaxAge(s.MaxAge); err != nil {
-		return fmt.Errorf("MaxAge %w", err)
+		return fmt.Errorf("LoginSecrets.MaxAge %w", err)
 	}
 	if err := checkWords(s.ACR); err != nil {
-		return fmt.Errorf("ACR: %w", err)
+		return fmt.Errorf("LoginSecrets.ACR: %w", err)
 	}
 	if err := checkScopes(s.Scopes); err != nil {
-		return fmt.Errorf("Scopes: %w", err)
+		return fmt.Errorf("LoginSecrets.Scopes: %w", err)
 	}
 	return nil
 }
@@ -241,9 +241,6 @@ func (r *reader) varint() int64 {
 }
 
 func (r *reader) text() string {
-	if r.failed {
-		return ""
-	}
 	s, rest, err := jwtpack.Cut(r.data)
 	if err != nil {
 		r.fail()

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -32,29 +33,23 @@ func (c *Client) LogoutURL(ctx context.Context, opts LogoutOptions) (string, err
 	if err != nil {
 		return "", err
 	}
-	endpoint := s.metadata.EndSessionEndpoint
-	if endpoint == "" {
+	if s.metadata.EndSessionEndpoint == "" {
 		return "", unsupported("end_session_endpoint")
 	}
-	b := []byte(endpoint)
-	if !strings.Contains(endpoint, "?") {
-		b = append(b, '?')
-	} else {
-		b = append(b, '&')
-	}
-	b = append(b, "client_id="+url.QueryEscape(c.cfg.ClientID)...)
+	var b strings.Builder
+	b.WriteString(openQuery(s.metadata.EndSessionEndpoint) + "client_id=" + url.QueryEscape(c.cfg.ClientID))
 	if opts.IDToken != nil {
-		b = appendParam(b, "id_token_hint", opts.IDToken.Raw())
+		addParam(&b, "id_token_hint", opts.IDToken.Raw())
 	}
-	b = appendParam(b, "post_logout_redirect_uri", opts.PostLogoutRedirectURL)
-	b = appendParam(b, "state", opts.State)
-	b = appendParam(b, "ui_locales", strings.Join(opts.UILocales, " "))
-	return string(b), nil
+	addParam(&b, "post_logout_redirect_uri", opts.PostLogoutRedirectURL)
+	addParam(&b, "state", opts.State)
+	addParam(&b, "ui_locales", strings.Join(opts.UILocales, " "))
+	return b.String(), nil
 }
 
 func (o *LogoutOptions) validate(issuer string) error {
 	if o.IDToken != nil && o.IDToken.Issuer != issuer {
-		return fmt.Errorf("IDToken is of another issuer")
+		return errors.New("IDToken is of another issuer")
 	}
 	if o.PostLogoutRedirectURL != "" {
 		if err := checkRedirectURL(o.PostLogoutRedirectURL, true); err != nil {

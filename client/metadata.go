@@ -39,11 +39,9 @@ type Metadata struct {
 // Claims decodes the whole document into v as encoding/json does, for members that
 // Metadata has no field for. The document has no duplicate members.
 func (m *Metadata) Claims(v any) error {
-	document, err := m.raw, error(nil)
+	document := m.raw
 	if document == "" {
-		if document, err = m.document(); err != nil {
-			return err
-		}
+		document = m.document()
 	}
 	if err := json.Unmarshal([]byte(document), v); err != nil {
 		return fmt.Errorf("client: metadata: %w", err)
@@ -52,9 +50,9 @@ func (m *Metadata) Claims(v any) error {
 }
 
 // document writes the fields as a document of their own.
-func (m *Metadata) document() (string, error) {
-	document, err := json.Marshal(m)
-	return string(document), err
+func (m *Metadata) document() string {
+	document, _ := json.Marshal(m) // texts and a bool do not fail
+	return string(document)
 }
 
 func (m *Metadata) clone() *Metadata {

@@ -3,13 +3,18 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/oauth2"
@@ -177,11 +182,22 @@ func TestTransportErrors(t *testing.T) {
 		{"anything", errors.New("malformed HTTP response"), "no complete HTTP answer"},
 		{"canceled", fmt.Errorf("x: %w", context.Canceled), "canceled"},
 		{"deadline", fmt.Errorf("x: %w", context.DeadlineExceeded), "timed out"},
+		{"timeout", &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, "timed out"},
+		{"refused", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, "dial tcp: connection refused"},
+		{"no such host", &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "op.example.com"}}, "lookup op.example.com: no such host"},
+		{"certificate", &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "tls: failed to verify certificate: x509: certificate signed by unknown authority"},
 	} {
 		err := unavailable(endpoint{name: "token"}, test.cause)
 		if want := "client: token endpoint: provider unavailable: " + test.want; err.Error() != want || !errors.Is(err, test.cause) {
 			t.Errorf("%s: got %v, want %s", test.name, err, want)
 		}
+	}
+}
+
+func TestUnusableURL(t *testing.T) {
+	_, err := send(context.Background(), http.DefaultClient, endpoint{"token", "://"}, message{method: http.MethodGet})
+	if !errors.Is(err, ErrUnavailable) {
+		t.Errorf("got %v, want unavailable", err)
 	}
 }
 

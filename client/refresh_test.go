@@ -247,7 +247,7 @@ func TestUserInfoRejects(t *testing.T) {
 		{"folded sub", json, `{"sub":"alice","SUB":"mallory"}`, 200, ErrRejected, `rejected: status 200: member "SUB" is not "sub"`},
 		{"array", json, `[{"sub":"alice"}]`, 200, ErrRejected, "rejected: status 200: not a JSON object"},
 		{"JWT", "application/jwt", "e30.e30.e30", 200, ErrUnsupported, "not supported by the provider: status 200: the answer is a JWT (userinfo_signed_response_alg of the client's registration)"},
-		{"HTML", "text/html", `<html>`, 200, ErrRejected, `rejected: status 200: the content type is not application/json`},
+		{"HTML", "text/html", `<html>`, 200, ErrRejected, `rejected: status 200: the content type is "text/html", not application/json`},
 		{"401", json, `{"error":"invalid_token"}`, 401, ErrRejected, `rejected: status 401: "invalid_token"`},
 		{"503", "", ``, 503, ErrUnavailable, "provider unavailable: status 503: no error code"},
 		{"token echoed", json, `{"error":"x","error_description":"bad access-token-CANARY-1"}`, 400, ErrRejected, `rejected: status 400: "x" "bad [redacted]"`},

@@ -41,7 +41,7 @@ func (c *Client) token(ctx context.Context, s *snapshot, form url.Values) (*toke
 		return nil, s.oauthError(a)
 	}
 	if a.mediaType() != "application/json" {
-		return nil, a.refuse("the content type is not application/json")
+		return nil, a.refuse(a.notJSON())
 	}
 	t, err := parseTokenAnswer(a.body)
 	if err != nil {

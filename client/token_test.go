@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -113,10 +114,11 @@ func TestTokenAnswerRejected(t *testing.T) {
 		{"empty", json, ``, 200, ErrRejected, "rejected: status 200: not a JSON object"},
 		{"cut short", json, `{"access_token":"a","token_type":"Bea`, 200, ErrRejected, "rejected: status 200: not valid JSON"},
 		{"something behind", json, `{` + goodAnswer + `}{}`, 200, ErrRejected, "rejected: status 200: not valid JSON"},
-		{"HTML page", "text/html; charset=utf-8", `<html>client-secret</html>`, 200, ErrRejected, `rejected: status 200: the content type is not application/json`},
-		{"JSON called HTML", "text/html", `{` + goodAnswer + `}`, 200, ErrRejected, `rejected: status 200: the content type is not application/json`},
-		{"no content type", "", `{` + goodAnswer + `}`, 200, ErrRejected, `rejected: status 200: the content type is not application/json`},
-		{"form-encoded", "application/x-www-form-urlencoded", `access_token=a&token_type=bearer`, 200, ErrRejected, `rejected: status 200: the content type is not application/json`},
+		{"HTML page", "text/html; charset=utf-8", `<html>client-secret</html>`, 200, ErrRejected, `rejected: status 200: the content type is "text/html", not application/json`},
+		{"JSON called HTML", "text/html", `{` + goodAnswer + `}`, 200, ErrRejected, `rejected: status 200: the content type is "text/html", not application/json`},
+		{"no content type", "", `{` + goodAnswer + `}`, 200, ErrRejected, `rejected: status 200: the content type is "", not application/json`},
+		{"another content type", "application/problem+json", `{` + goodAnswer + `}`, 200, ErrRejected, `rejected: status 200: the content type is not application/json`},
+		{"form-encoded", "application/x-www-form-urlencoded", `access_token=a&token_type=bearer`, 200, ErrRejected, `rejected: status 200: the content type is "application/x-www-form-urlencoded", not application/json`},
 		{"status 201", json, `{` + goodAnswer + `}`, 201, ErrRejected, "rejected: status 201: no error code"},
 		{"status 204", "", ``, 204, ErrRejected, "rejected: status 204: no error code"},
 		{"error in a 200", json, `{"error":"bad_verification_code","error_description":"The code is wrong."}`, 200, ErrRejected, `rejected: status 200: "bad_verification_code" "The code is wrong."`},
@@ -169,6 +171,33 @@ func TestExactlyOneMiBIsRead(t *testing.T) {
 	if _, err := c.Exchange(context.Background(), login, callbackOf(login)); err != nil || len(body) != maxBody {
 		t.Errorf("got %v for %d bytes", err, len(body))
 	}
+}
+
+// What is accepted, encoding/json reads in the same way.
+func FuzzTokenAnswer(f *testing.F) {
+	f.Add(`{"access_token":"a","token_type":"Bearer","expires_in":300,"refresh_token":"r","scope":"openid"}`)
+	f.Add(`{"access_token":"a","token_type":"bearer","expires_in":"3e2","scope":["a"],"error":null}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		a, err := parseTokenAnswer(body)
+		if err != nil || a.failed || a.check() != nil {
+			return
+		}
+		var got struct {
+			AccessToken  string `json:"access_token"`
+			RefreshToken string `json:"refresh_token"`
+			ExpiresIn    any    `json:"expires_in"`
+			Error        any    `json:"error"`
+		}
+		if err := json.Unmarshal([]byte(body), &got); err != nil {
+			t.Fatalf("encoding/json refuses what was accepted: %v", err)
+		}
+		if got.AccessToken != a.accessToken || got.RefreshToken != a.refreshToken || got.Error != nil {
+			t.Errorf("encoding/json reads %q and %q", got.AccessToken, got.RefreshToken)
+		}
+		if a.expiresIn < 0 || a.expiresIn > maxLifetime || a.expiresIn > 0 && got.ExpiresIn == nil {
+			t.Errorf("a life of %v", a.expiresIn)
+		}
+	})
 }
 
 // What goes over the wire, and what does not.

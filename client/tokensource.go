@@ -100,9 +100,6 @@ func (s *tokenSource) held() (token *oauth2.Token, err error, ok bool) {
 	if s.dead != nil {
 		return nil, s.dead, true
 	}
-	if s.unsaved != nil {
-		return nil, nil, false
-	}
 	now := s.client.Now()
 	t := s.tokens
 	switch {

@@ -147,6 +147,10 @@ func TestTokenSourceProviderInTrouble(t *testing.T) {
 	if _, err := source.Token(); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("got %v, want unavailable", err)
 	}
+	p.advance(refreshCooldown)
+	if _, err := source.Token(); !errors.Is(err, ErrUnavailable) || len(p.seen("/token")) != 4 {
+		t.Errorf("got %v after %d requests, want another attempt", err, len(p.seen("/token")))
+	}
 	p.rotating()
 	p.advance(refreshCooldown)
 	wantToken(t, source, "a2")

@@ -48,17 +48,14 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if to.url == "" {
 		return nil, unsupported("userinfo_endpoint")
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to.url, nil)
-	if err != nil {
-		return nil, unavailable(to, err)
-	}
-	req.Header.Set("Authorization", "Bearer "+t.AccessToken)
-	req.Header.Set("Accept", "application/json")
-	a, err := send(c.call, req, to)
+	a, err := send(ctx, c.call, to, message{
+		method:  http.MethodGet,
+		header:  http.Header{"Authorization": {"Bearer " + t.AccessToken}},
+		secrets: []string{t.AccessToken},
+	})
 	if err != nil {
 		return nil, err
 	}
-	a.secrets = []string{t.AccessToken}
 	return s.userInfo(a, t.IDToken.Subject)
 }
 
@@ -74,7 +71,7 @@ func (s *snapshot) userInfo(a *answer, subject string) (*UserInfo, error) {
 		e.Err = ErrUnsupported
 		return nil, e
 	default:
-		return nil, a.refuse("the content type is not application/json")
+		return nil, a.refuse(a.notJSON())
 	}
 	u := &UserInfo{claims: a.body}
 	isText := false

@@ -118,8 +118,8 @@ func setTime(to *time.Time, name string, v strictjson.Value) error {
 	if !ok {
 		return invalidClaim(name, "is not a number")
 	}
-	seconds, err := strconv.ParseFloat(text, 64)
-	if err != nil || seconds < 0 || seconds >= maxDate {
+	seconds, _ := strconv.ParseFloat(text, 64) // infinite where the number is too large
+	if seconds < 0 || seconds >= maxDate {
 		return &ClaimError{Claim: name, Reason: "is not a date between 1970 and 9999", Got: text, Err: ErrInvalid}
 	}
 	*to = time.Unix(int64(seconds), 0)

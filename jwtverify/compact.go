@@ -39,7 +39,7 @@ func (v *Verifier) open(ctx context.Context, raw string, types []string) (signed
 		return signed{}, invalid("larger than %d bytes", maxToken)
 	}
 	// The decoder of encoding/base64 skips line breaks.
-	if strings.ContainsAny(raw, "\r\n") {
+	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
 		return signed{}, invalid("line break inside")
 	}
 	head, body, sig, err := split(raw)
@@ -69,9 +69,9 @@ func (v *Verifier) open(ctx context.Context, raw string, types []string) (signed
 
 // split divides the compact form of a JWS: three parts, the last of them not empty.
 func split(raw string) (head, body, sig string, err error) {
-	head, rest, ok := strings.Cut(raw, ".")
-	body, sig, ok2 := strings.Cut(rest, ".")
-	if !ok || !ok2 {
+	head, rest, _ := strings.Cut(raw, ".")
+	body, sig, ok := strings.Cut(rest, ".")
+	if !ok {
 		return "", "", "", invalid("not a JWT in compact form")
 	}
 	switch strings.Count(sig, ".") {
@@ -142,7 +142,7 @@ func checkType(typ string, types []string) error {
 
 // verify finds the key and checks the signature with it (RFC 7515 5.2 step 8).
 func (v *Verifier) verify(ctx context.Context, alg algorithm, kid, input, segment string) error {
-	signature, err := decode(segment)
+	signature, err := base64url.DecodeString(segment)
 	if err != nil {
 		return invalid("signature is not base64url")
 	}
@@ -151,22 +151,22 @@ func (v *Verifier) verify(ctx context.Context, alg algorithm, kid, input, segmen
 		return unavailable(err)
 	}
 	// A name that several keys bear is as good as none: each that fits is tried.
-	tried := 0
-	failure := error(&ClaimError{Claim: "kid", Reason: "names no key for " + alg.name, Got: kid, Err: ErrInvalid})
+	tried, signed := 0, []byte(input)
 	for i := range keys {
 		if !keys[i].fits(alg) {
 			continue
 		}
-		err := keys[i].verify(alg, []byte(input), []byte(signature))
-		if err == nil {
+		if err = keys[i].verify(alg, signed, signature); err == nil {
 			return nil
 		}
-		failure = invalid("%w", err)
 		if tried++; tried == maxCandidates {
 			break
 		}
 	}
-	return failure
+	if tried == 0 {
+		return &ClaimError{Claim: "kid", Reason: "names no key for " + alg.name, Got: kid, Err: ErrInvalid}
+	}
+	return invalid("%w", err)
 }
 
 // unavailable makes every error of a KeySet one of ErrKeys.

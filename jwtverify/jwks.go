@@ -86,7 +86,7 @@ func parseJWK(text string) (key Key, ok bool) {
 		return Key{}, false
 	}
 	key = Key{ID: jwk.KeyID, Algorithm: jwk.Algorithm, Public: jwk.Key}
-	if key.weakness() != nil || len(key.ID) > maxKeyID {
+	if key.weakness() != nil {
 		return Key{}, false
 	}
 	return key, slices.ContainsFunc(algorithms[:], key.fits)
@@ -97,8 +97,6 @@ func parseJWK(text string) (key Key, ok bool) {
 func verifies(name string, v strictjson.Value) bool {
 	text, _ := v.String()
 	switch name {
-	case "kty":
-		return text == "RSA" || text == "EC" || text == "OKP"
 	case "use": // RFC 7517 4.2
 		return text == "sig"
 	case "key_ops": // RFC 7517 4.3

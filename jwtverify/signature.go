@@ -136,8 +136,8 @@ func (k Key) reservedFor(a algorithm) bool {
 	}
 	// EdDSA with the one curve there is here, and Ed25519, are two names of one
 	// algorithm (RFC 9864 2.2): providers change the one for the other.
-	own, ok := algorithmNamed(k.Algorithm)
-	return ok && own.key == edwards && a.key == edwards
+	own, _ := algorithmNamed(k.Algorithm)
+	return own.key == edwards && a.key == edwards
 }
 
 // weakness says why a key must not be used by anybody. That points are on their
@@ -181,16 +181,19 @@ func verifyECDSA(pub *ecdsa.PublicKey, digest, signature []byte) bool {
 	if len(signature) != 2*size {
 		return false
 	}
-	var buf [2 * (2 + 1 + 66)]byte // two INTEGERs of P-521
-	body := appendInteger(buf[:0], signature[:size])
-	body = appendInteger(body, signature[size:])
-	der := make([]byte, 0, 3+len(buf))
-	der = append(der, 0x30)
-	if len(body) >= 0x80 {
-		der = append(der, 0x81)
+	// A SEQUENCE of two INTEGERs, with room for its head in front: those of P-521 make
+	// it longer than 127 bytes, which takes one byte more to say.
+	buf := make([]byte, 3, 3+2*(2+1+66))
+	buf = appendInteger(buf, signature[:size])
+	buf = appendInteger(buf, signature[size:])
+	n := byte(len(buf) - 3)
+	der := buf[1:]
+	if n >= 0x80 {
+		der = buf
+		der[1] = 0x81
 	}
-	der = append(der, byte(len(body)))
-	return ecdsa.VerifyASN1(pub, digest, append(der, body...))
+	der[0], buf[2] = 0x30, n
+	return ecdsa.VerifyASN1(pub, digest, der)
 }
 
 // appendInteger appends a non-negative big-endian number as a DER INTEGER.

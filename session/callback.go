@@ -141,7 +141,7 @@ func (m *Manager) greet(r *http.Request, a *attempt, rec *record) error {
 	defer s.mu.Unlock()
 	s.out = true // what it sets from now on would be lost
 	rec.tokens, rec.saved = s.grant.tokens, s.grant.saved
-	rec.values = merge(nil, s.changes)
+	rec.values = present(merge(nil, s.changes))
 	return err
 }
 
@@ -195,7 +195,7 @@ func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state s
 	rec := *out.rec
 	g := m.refresher.newest(rec.id, grant{rec.tokens, rec.saved}, now)
 	rec.tokens, rec.saved = g.tokens, g.saved
-	rec.values, _ = m.storedValues(out.rec, now)
+	rec.values = m.newestValues(out.rec, now).all
 	if err := m.cookies.writeSession(w.Header(), r, &rec); err != nil {
 		m.fail(w, r, startError(err))
 		return

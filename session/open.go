@@ -78,7 +78,7 @@ func (m *Manager) open(s *Session, r *http.Request) {
 	if s.grant.tokens == rec.tokens {
 		m.refresher.presented(rec.id, s.grant, now)
 	}
-	s.stored, _ = m.storedValues(rec, now)
+	s.stored = m.newestValues(rec, now).all
 }
 
 func reasonLevel(reason string) slog.Level {
@@ -120,22 +120,32 @@ func (m *Manager) isOurs(rec *record) bool {
 	return token.Issuer == m.rp.Issuer() && slices.Contains(token.Audience, m.rp.ClientID())
 }
 
-// storedValues are the values of a session, and whether they are newer than
-// those of the cookie.
-func (m *Manager) storedValues(rec *record, now time.Time) (map[string][]byte, bool) {
+// newestValues are those of the cookie, or what was set since.
+func (m *Manager) newestValues(rec *record, now time.Time) values {
+	own := values{all: rec.values, saved: rec.saved}
 	if m.values.empty() {
-		return rec.values, false
+		return own
 	}
 	key := keyOf("values", string(rec.id[:]))
 	newest, ok := m.values.get(key, now)
 	if !ok {
-		return rec.values, false
+		return own
 	}
 	if newest.saved.After(rec.saved) {
-		return newest.all, true
+		return newest
 	}
 	m.values.shorten(key, now.Add(resultGrace)) // it has arrived
-	return rec.values, false
+	return own
+}
+
+// after is now as a cookie has it, in milliseconds, but later than last: of two
+// records of a session it shows which one holds.
+func after(last, now time.Time) time.Time {
+	now = now.Truncate(time.Millisecond)
+	if now.After(last) {
+		return now
+	}
+	return last.Add(time.Millisecond)
 }
 
 // renew refreshes the tokens of a session if they are near their end, before a

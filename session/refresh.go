@@ -189,8 +189,7 @@ func (f *refresher) run(ctx context.Context, key memoryKey, want renewal, underw
 	if err != nil {
 		underway.err = f.fail(ctx, key, want, now, err)
 	} else {
-		// Milliseconds, as a cookie has them: see newest.
-		underway.grant = grant{tokens: tokens, saved: now.Truncate(time.Millisecond)}
+		underway.grant = grant{tokens: tokens, saved: after(want.grant.saved, now)}
 		f.results.put(key, underway.grant, now, want.ends)
 		f.sources.put(f.key(want.id, underway.grant), key, now, want.ends)
 		f.failures.forget(key)

@@ -174,11 +174,11 @@ func TestResultIsForgotten(t *testing.T) {
 		t.Errorf("before the new cookie came back: %q, %d refreshes", got, refreshes(a))
 	}
 	a.wantUser(b, "alice") // presents it
-	a.op.Advance(resultGrace - time.Second)
+	a.op.Advance(resultGrace - 5*time.Second)
 	if resp := b.lost(old); resp.StatusCode != http.StatusOK || refreshes(a) != 1 {
 		t.Errorf("within the grace: %d, %d refreshes", resp.StatusCode, refreshes(a))
 	}
-	a.op.Advance(time.Second)
+	a.op.Advance(5 * time.Second)
 	if a.m.refresher.sources.empty() != true {
 		t.Error("the source is remembered")
 	}
@@ -375,10 +375,10 @@ func TestRefreshNeverExtendsTheSession(t *testing.T) {
 	if refreshes(a) < 100 {
 		t.Errorf("%d refreshes", refreshes(a))
 	}
-	a.op.Advance(end.Sub(a.op.Now()) - time.Millisecond)
+	a.op.Advance(end.Sub(a.op.Now()) - 5*time.Second)
 	a.wantUser(b, "alice")
 	held := allCookies(b)
-	a.op.Advance(time.Millisecond)
+	a.op.Advance(5 * time.Second)
 	r := b.request("GET", "/", fetchHeaders...)
 	r.Header.Set("Cookie", held)
 	if resp := b.lost(r); problemReason(t, resp) != ReasonExpired {

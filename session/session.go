@@ -179,14 +179,9 @@ func (s *Session) Set(name string, value []byte) error {
 	if s.out {
 		return ErrHeadersSent
 	}
-	changes := maps.Clone(s.changes)
-	if changes == nil {
-		changes = make(map[string][]byte)
-	}
-	if changes[name] = nil; value != nil {
-		changes[name] = append([]byte{}, value...)
-	}
-	trial := s.recordWith(s.grant, merge(s.stored, changes), s.m.cfg.Now())
+	changes := merge(s.changes, nil)
+	changes[name] = bytes.Clone(value)
+	trial := s.recordWith(s.grant, present(merge(s.stored, changes)), s.m.cfg.Now())
 	if err := s.m.cookies.writeSession(http.Header{}, s.r, trial); err != nil {
 		return err
 	}
@@ -195,21 +190,23 @@ func (s *Session) Set(name string, value []byte) error {
 }
 
 func merge(stored, changes map[string][]byte) map[string][]byte {
-	if len(changes) == 0 {
-		return stored
-	}
-	all := make(map[string][]byte, len(stored)+len(changes))
+	all := make(map[string][]byte, len(stored)+len(changes)+1)
 	maps.Copy(all, stored)
 	maps.Copy(all, changes)
+	return all
+}
+
+// present leaves out what a change has removed.
+func present(all map[string][]byte) map[string][]byte {
 	maps.DeleteFunc(all, func(_ string, value []byte) bool { return value == nil })
 	return all
 }
 
 // recordWith is the cookie of this session with other tokens and values.
-func (s *Session) recordWith(g grant, all map[string][]byte, now time.Time) *record {
+func (s *Session) recordWith(g grant, all map[string][]byte, saved time.Time) *record {
 	return &record{
 		id: s.presented.id, created: s.presented.created, expires: s.m.ends(s.presented),
-		saved: now, tokens: g.tokens, values: all,
+		saved: saved, tokens: g.tokens, values: all,
 	}
 }
 
@@ -274,11 +271,11 @@ func (s *Session) writeCookies(h http.Header) bool {
 // written.
 func (s *Session) writeRecord(h http.Header, now time.Time) bool {
 	g := s.m.refresher.newest(s.presented.id, s.grant, now)
-	stored, newer := s.m.storedValues(s.presented, now)
-	if g.tokens == s.presented.tokens && len(s.changes) == 0 && !newer {
+	newest := s.m.newestValues(s.presented, now)
+	if g.tokens == s.presented.tokens && len(s.changes) == 0 && newest.saved.Equal(s.presented.saved) {
 		return false
 	}
-	rec := s.recordWith(g, merge(stored, s.changes), now)
+	rec := s.recordWith(g, present(merge(newest.all, s.changes)), after(newest.saved, now))
 	if err := s.m.cookies.writeSession(h, s.r, rec); err != nil {
 		// The tokens of a refresh may have grown. They are remembered, so the
 		// session goes on as long as this process does.
@@ -287,8 +284,7 @@ func (s *Session) writeRecord(h http.Header, now time.Time) bool {
 		return false
 	}
 	if len(s.changes) > 0 {
-		saved := values{all: rec.values, saved: now.Truncate(time.Millisecond)}
-		s.m.values.put(keyOf("values", string(rec.id[:])), saved, now, rec.expires)
+		s.m.values.put(keyOf("values", string(rec.id[:])), values{rec.values, rec.saved}, now, rec.expires)
 	}
 	return true
 }

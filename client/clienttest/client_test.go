@@ -155,7 +155,7 @@ func clientOutcomes() map[clienttest.Fault]outcome {
 		clienttest.AccessTokenAsIDToken: invalid("typ is that of another kind of token"),
 
 		clienttest.TokenErrorIn200:   rejected("bad_verification_code"),
-		clienttest.TokenHTML:         rejected("text/html"),
+		clienttest.TokenHTML:         rejected("not application/json"),
 		clienttest.TokenHuge:         rejected("more than"),
 		clienttest.TokenSlow:         unavailable("timed out"),
 		clienttest.Token500:          unavailable("status 500"),
@@ -179,7 +179,7 @@ func clientOutcomes() map[clienttest.Fault]outcome {
 
 		clienttest.UserInfoWrongSub:   rejected("sub is not the one of the ID token"),
 		clienttest.UserInfoMissingSub: rejected("sub is missing"),
-		clienttest.UserInfoHTML:       rejected("text/html"),
+		clienttest.UserInfoHTML:       rejected("not application/json"),
 		clienttest.UserInfoHuge:       rejected("more than"),
 		clienttest.UserInfo401:        rejected("status 401"),
 		clienttest.UserInfo500:        unavailable("status 500"),

@@ -57,32 +57,42 @@ func appendSegments(dst []byte, token string) ([]byte, bool) {
 
 // Cut restores the token at the start of data, and returns the bytes behind it.
 // Damaged data is an error, never a panic; whether the data are genuine is for a
-// seal around them to say. It copies; Split does not.
+// seal around them to say. The token does not alias data; that of Split does.
 func Cut(data []byte) (token string, rest []byte, err error) {
-	p, after, err := Split(string(data))
+	n, err := length(data)
 	if err != nil {
 		return "", nil, err
 	}
-	return p.Token(), data[len(data)-len(after):], nil
+	return restore(data[:n]), data[n:], nil
 }
 
 // Split finds the packed token at the start of data without restoring it, and
 // returns what stands behind it. The Packed token aliases data.
 func Split(data string) (p Packed, rest string, err error) {
-	if data == "" || data[0] > maxSegments {
-		return "", "", errTruncated
+	n, err := length(data)
+	if err != nil {
+		return "", "", err
 	}
-	rest = data[1:]
+	return Packed(data[:n]), data[n:], nil
+}
+
+// length is that of the packed token at the start of data.
+func length[T string | []byte](data T) (int, error) {
+	if len(data) == 0 || data[0] > maxSegments {
+		return 0, errTruncated
+	}
+	rest := data[1:]
 	for range max(1, data[0]) {
+		var err error
 		if _, rest, err = cutBytes(rest); err != nil {
-			return "", "", err
+			return 0, err
 		}
 	}
-	return Packed(data[:len(data)-len(rest)]), rest, nil
+	return len(data) - len(rest), nil
 }
 
 // cutBytes cuts a uvarint and as many bytes as it says from the start of data.
-func cutBytes(data string) (b, rest string, err error) {
+func cutBytes[T string | []byte](data T) (b, rest T, err error) {
 	// Lengths of tokens take one or two bytes; four are 256 MiB, and fit an int everywhere.
 	n := 0
 	for i := range min(len(data), 4) {
@@ -96,7 +106,7 @@ func cutBytes(data string) (b, rest string, err error) {
 		}
 		return data[:n], data[n:], nil
 	}
-	return "", "", errTruncated
+	return b, rest, errTruncated
 }
 
 // Packed is one token in packed form, as Append writes it. The zero Packed is no
@@ -113,10 +123,14 @@ func (p Packed) Token() string {
 	if p == "" {
 		return ""
 	}
-	n, rest := p[0], string(p[1:])
+	return restore(string(p))
+}
+
+func restore[T string | []byte](packed T) string {
+	n, rest := packed[0], packed[1:]
 	if n == 0 {
 		text, _, _ := cutBytes(rest)
-		return text
+		return string(text)
 	}
 	var token strings.Builder
 	token.Grow(segment.EncodedLen(len(rest)) + int(n))
@@ -124,7 +138,7 @@ func (p Packed) Token() string {
 		if i > 0 {
 			token.WriteByte('.')
 		}
-		var b string
+		var b T
 		b, rest, _ = cutBytes(rest)
 		encode(&token, b)
 	}
@@ -132,7 +146,7 @@ func (p Packed) Token() string {
 }
 
 // encode writes b as base64url by way of the stack: the token is then the only allocation.
-func encode(token *strings.Builder, b string) {
+func encode[T string | []byte](token *strings.Builder, b T) {
 	var in [384]byte // a multiple of 3, so that no piece but the last needs filling up
 	var out [512]byte
 	for len(b) > 0 {

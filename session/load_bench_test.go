@@ -1,0 +1,187 @@
+package session
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/securecookie"
+
+	"github.com/postern-go/postern/client"
+	"github.com/postern-go/postern/jwtverify"
+)
+
+// usualTokens are those of an ordinary sign-in: an ID token of 12 claims and
+// about 880 bytes, an access token of RFC 9068 of about 930, and a refresh token
+// of 60.
+func usualTokens(t testing.TB) *client.Tokens {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign := func(header, payload string) string {
+		input := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
+		sum := sha256.Sum256([]byte(input))
+		signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return input + "." + base64.RawURLEncoding.EncodeToString(signature)
+	}
+	now := testTime.Unix()
+	claims := fmt.Sprintf(`{"iss":"https://op.example.com","sub":"248289761001","aud":"s6BhdRkqt3","exp":%d,"iat":%d,"auth_time":%d,`+
+		`"nonce":"n-0S6_WzA2Mj-and-some-more-of-it-0123456789","at_hash":"77QmUPtjPfzWtF2AnpK9RQ","sid":"08a5019c-17e1-4977-8f42-65a12843ea02",`+
+		`"email":"jane.doe@example.com","email_verified":true,"name":"Jane Doe"}`, now+3600, now, now)
+	raw := sign(`{"alg":"RS256","typ":"JWT","kid":"2026-01-key-of-the-provider"}`, claims)
+	verifier := &jwtverify.Verifier{
+		Issuer: "https://op.example.com", Audience: "s6BhdRkqt3", Now: func() time.Time { return testTime },
+		Keys: jwtverify.StaticKeys(jwtverify.Key{ID: "2026-01-key-of-the-provider", Algorithm: "RS256", Public: &key.PublicKey}),
+	}
+	idToken, err := verifier.IDToken(context.Background(), raw, jwtverify.Expect{Nonce: "n-0S6_WzA2Mj-and-some-more-of-it-0123456789"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	access := sign(`{"alg":"RS256","typ":"at+jwt","kid":"2026-01-key-of-the-provider"}`, fmt.Sprintf(`{"iss":"https://op.example.com","sub":"248289761001",`+
+		`"aud":"https://api.example.com/v1","exp":%d,"iat":%d,"jti":"6f1b7c1e-0a2b-4d7b-9a59-0a1f3c9ce6a7","client_id":"s6BhdRkqt3",`+
+		`"scope":"openid profile email offline_access orders:read orders:write","roles":["customer","beta-tester","newsletter"],"tenant":"7d1f2f4c"}`, now+300, now))
+	return &client.Tokens{
+		AccessToken: access, TokenType: "Bearer", RefreshToken: strings.Repeat("r3fresh", 9)[:60],
+		Expiry: time.Unix(now+300, 0), Scope: []string{"openid", "profile", "email", "offline_access"}, IDToken: idToken,
+	}
+}
+
+// usualRecord is the session of such a sign-in.
+func usualRecord(t testing.TB) *record {
+	rec := sizedRecord(0)
+	rec.values, rec.tokens = nil, usualTokens(t)
+	return rec
+}
+
+func TestUsualSessionFitsInto3000Bytes(t *testing.T) {
+	c, jar := testCookies(t, overTLS, func(cfg *cookieConfig) { cfg.app = DefaultName }), testJar()
+	rec := usualRecord(t)
+	h := written(t, c, requestWith(), rec)
+	if err := c.writeSeen(h, rec.id, testTime, rec.expires); err != nil {
+		t.Fatal(err)
+	}
+	jar.take(t, overTLS, h)
+	r := jar.request(t, overTLS)
+	raw := len(rec.tokens.IDToken.Raw()) + len(rec.tokens.AccessToken) + len(rec.tokens.RefreshToken)
+	size := len("Cookie: ") + len(r.Header.Get("Cookie"))
+	t.Logf("tokens of %d bytes (ID token %d, access token %d) in a Cookie header of %d", raw, len(rec.tokens.IDToken.Raw()), len(rec.tokens.AccessToken), size)
+	if size > 3000 {
+		t.Errorf("a Cookie header of %d bytes, at most 3,000 are wanted", size)
+	}
+	got, err := c.readSession(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.tokens.IDToken.Raw() != rec.tokens.IDToken.Raw() || got.tokens.AccessToken != rec.tokens.AccessToken {
+		t.Error("a token changed on its way through the cookie")
+	}
+}
+
+func TestTooLargeNamesClaims(t *testing.T) {
+	c := testCookies(t, overTLS, func(cfg *cookieConfig) { cfg.budget = minBudget })
+	err := c.writeSession(http.Header{}, requestWith(), usualRecord(t))
+	tooLarge, ok := err.(*TooLargeError)
+	if !ok {
+		t.Fatalf("%v, want a *TooLargeError", err)
+	}
+	names := fmt.Sprint(tooLarge.Parts)
+	for _, want := range []string{"access token", "ID token", `claim "nonce"`, "refresh token"} {
+		if !strings.Contains(names, want) {
+			t.Errorf("%s does not name %s", names, want)
+		}
+	}
+	if strings.Contains(err.Error(), "n-0S6") {
+		t.Errorf("%v tells a nonce", err)
+	}
+}
+
+// BenchmarkLoad compares opening the same bytes with securecookie alone, as
+// found by hand and by http.Request.Cookie, with Load: from the request to a
+// record with subject and access token in hand. The target is 1.3 times Raw.
+func BenchmarkLoad(b *testing.B) {
+	c := testCookies(b, overTLS)
+	rec := usualRecord(b)
+	plain := encoded(b, rec)
+	name := c.names[0]
+	codec := c.sealer.keys[0].codecs[purposeSession]
+	text, err := codec.Encode(name, append([]byte(nil), plain...))
+	if err != nil {
+		b.Fatal(err)
+	}
+	ours := requestWith(pairs(written(b, c, requestWith(), rec))...)
+	theirs := requestWith(name + "=" + text)
+	b.Run("RawValue", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			openRaw(b, codec, name, text, len(plain))
+		}
+	})
+	b.Run("Raw", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			cookie, err := theirs.Cookie(name)
+			if err != nil {
+				b.Fatal(err)
+			}
+			openRaw(b, codec, name, cookie.Value, len(plain))
+		}
+	})
+	b.Run("Load", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			got, err := c.readSession(ours)
+			if err != nil || got.tokens.AccessToken == "" || got.tokens.IDToken.Subject == "" {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("LoadAndSeen", func(b *testing.B) {
+		h := http.Header{}
+		if err := c.writeSeen(h, rec.id, testTime, rec.expires); err != nil {
+			b.Fatal(err)
+		}
+		both := requestWith(ours.Header.Get("Cookie"), pairs(h)[0])
+		b.ReportAllocs()
+		for b.Loop() {
+			got, err := c.readSession(both)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, ok := c.readSeen(both, got.id); !ok {
+				b.Fatal("not seen")
+			}
+		}
+	})
+}
+
+func openRaw(b *testing.B, codec *securecookie.SecureCookie, name, value string, want int) {
+	var got []byte
+	if err := codec.Decode(name, value, &got); err != nil || len(got) != want {
+		b.Fatal(err)
+	}
+}
+
+func BenchmarkSave(b *testing.B) {
+	c := testCookies(b, overTLS)
+	rec := usualRecord(b)
+	r := requestWith()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.writeSession(http.Header{}, r, rec); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
