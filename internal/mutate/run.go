@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -164,7 +165,8 @@ func (m *mutation) testNames(dir, binary string) ([]string, error) {
 }
 
 // trace runs each test with all checks in force and notes which of them refuse
-// something. A quick test comes first in each check's list.
+// something. In each check's list vectors come first, because they say most, and
+// then what is quick.
 func (m *mutation) trace(dir, binary string, names []string) error {
 	type outcome struct {
 		name  string
@@ -187,7 +189,16 @@ func (m *mutation) trace(dir, binary string, names []string) error {
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(outcomes, func(a, b outcome) int { return int(a.took - b.took) })
+	slices.SortStableFunc(outcomes, func(a, b outcome) int {
+		first := func(o outcome) bool { return strings.Contains(o.name, "Vectors") }
+		switch {
+		case first(a) && !first(b):
+			return -1
+		case first(b) && !first(a):
+			return 1
+		}
+		return cmp.Compare(a.took, b.took)
+	})
 	for _, c := range m.checks {
 		for _, o := range outcomes {
 			if c.dir == dir && o.fired[c.id] {
@@ -214,42 +225,50 @@ func readTrace(file string) (map[int]bool, error) {
 	return fired, nil
 }
 
-// disable runs the tests in which c refuses something without it, until one is red.
+// disable runs the tests in which c refuses something without it, until one is
+// red. One that says what is wrong is better than one that dies of it.
 func (m *mutation) disable(dir, binary string, c *check) error {
 	for _, name := range c.fired {
 		out, err := m.test(dir, binary, name, "POSTERN_MUTATE_DISABLE="+strconv.Itoa(c.id))
-		if err != nil {
-			c.red = culprit(name, out)
+		if err == nil {
+			continue
+		}
+		end := cause(out)
+		if c.red == "" || end == "" {
+			c.red = innermost(name, out) + end
+		}
+		if end == "" {
 			return nil
 		}
 	}
 	return nil
 }
 
-// culprit names the innermost subtest that failed, which is the vector where
-// there is one, or says that the test died.
-func culprit(test, out string) string {
+// cause says how a test ended that did not just fail.
+func cause(out string) string {
 	for line := range strings.Lines(out) {
 		switch {
 		case strings.HasPrefix(line, "panic: test timed out"):
-			return test + " (hangs)"
+			return " (hangs)"
 		case strings.HasPrefix(line, "panic:"), strings.HasPrefix(line, "fatal error:"):
-			return test + " (crashes)"
+			return " (crashes)"
 		}
 	}
-	name := ""
+	return ""
+}
+
+// innermost names the first subtest that failed, which is the vector where there is one.
+func innermost(test, out string) string {
+	name := test
 	for line := range strings.Lines(out) {
 		after, ok := strings.CutPrefix(strings.TrimSpace(line), "--- FAIL: ")
 		if !ok {
 			continue
 		}
 		after, _, _ = strings.Cut(after, " (")
-		if name == "" || strings.HasPrefix(after, name+"/") {
+		if strings.HasPrefix(after, name+"/") {
 			name = after
 		}
-	}
-	if name == "" {
-		name = test
 	}
 	return name
 }

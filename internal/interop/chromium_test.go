@@ -1,0 +1,267 @@
+package interop
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/storage"
+	"github.com/chromedp/chromedp"
+)
+
+// stepTimeout bounds one step in the browser; on an idle machine a step takes
+// some milliseconds.
+const stepTimeout = 45 * time.Second
+
+// chromium is one browser process for all tests; each has a profile of its own in it.
+var chromium struct {
+	once  sync.Once
+	ctx   context.Context
+	close func()
+	err   error
+}
+
+func startChromium() {
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		chromium.err = fmt.Errorf("chromium is missing: these tests drive a real browser (on Debian: apt-get install chromium) (%w)", err)
+		return
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path),
+		chromedp.NoSandbox, // the tests run as root in CI
+		chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+	)
+	allocator, closeAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, closeBrowser := chromedp.NewContext(allocator)
+	chromium.ctx = ctx
+	chromium.close = func() {
+		closeBrowser()
+		closeAllocator()
+	}
+	chromium.err = chromedp.Do(ctx)
+}
+
+func stopChromium() {
+	if chromium.close != nil {
+		chromium.close()
+	}
+}
+
+// A tab is one tab of Chromium.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// newTab opens a tab in a fresh profile: no cookies, nothing remembered.
+func newTab(t *testing.T) *tab {
+	t.Helper()
+	chromium.once.Do(startChromium)
+	if chromium.err != nil {
+		t.Fatal(chromium.err)
+	}
+	return openTab(t, chromium.ctx, chromedp.WithNewBrowserContext())
+}
+
+// another opens a tab beside this one, in the same profile.
+func (b *tab) another() *tab {
+	b.t.Helper()
+	return openTab(b.t, b.ctx)
+}
+
+func openTab(t *testing.T, parent context.Context, options ...chromedp.ContextOption) *tab {
+	t.Helper()
+	ctx, closeTab := chromedp.NewContext(parent, options...)
+	t.Cleanup(closeTab)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return &tab{t: t, ctx: ctx}
+}
+
+// do runs steps that do not leave the page.
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.t.Fatalf("%v, on %s:\n%s", err, b.url(), b.text())
+	}
+}
+
+// load runs steps that load another page, and gives the last answer on the way there.
+func (b *tab) load(steps ...chromedp.Action[chromedp.Void]) *network.Response {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
+	defer cancel()
+	resp, err := chromedp.RunResponse(ctx, steps...)
+	if err != nil {
+		b.t.Fatalf("%v, on %s:\n%s", err, b.url(), b.text())
+	}
+	return resp
+}
+
+// open types an address.
+func (b *tab) open(address string) *network.Response {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
+	defer cancel()
+	resp, err := chromedp.Run(ctx, chromedp.NavigateResponse(address))
+	if err != nil {
+		b.t.Fatalf("open %s: %v", address, err)
+	}
+	return resp
+}
+
+func (b *tab) reload() *network.Response {
+	b.t.Helper()
+	return b.load(chromedp.Evaluate[chromedp.Void]("location.reload()"))
+}
+
+// click loads another page by a click.
+func (b *tab) click(selector string) *network.Response {
+	b.t.Helper()
+	return b.load(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// eval evaluates JavaScript in the page, and waits if it is a promise.
+func eval[T any](b *tab, script string) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
+	defer cancel()
+	got, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatalf("%s: %v", script, err)
+	}
+	return got
+}
+
+// url is where the tab is; empty when it cannot say.
+func (b *tab) url() string {
+	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
+	defer cancel()
+	location, err := chromedp.Run(ctx, chromedp.Evaluate[string]("location.href"))
+	if err != nil {
+		return ""
+	}
+	return location
+}
+
+// text is what the page says, for the message of a failed test.
+func (b *tab) text() string {
+	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string]("document.title + '\\n' + document.body.innerText"))
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+// arrive waits until the tab is on a page that begins with prefix and shows selector.
+func (b *tab) arrive(prefix, selector string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
+	defer cancel()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	script := fmt.Sprintf("location.href.startsWith(%q) && document.readyState == 'complete' && document.querySelector(%q) != null", prefix, selector)
+	for {
+		// An error is a page that is just being left.
+		if there, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script)); err == nil && there {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			b.t.Fatalf("never came to %s with %s, but to %s:\n%s", prefix, selector, b.url(), b.text())
+		}
+	}
+}
+
+// read gives the text of an element.
+func (b *tab) read(selector string) string {
+	b.t.Helper()
+	return eval[string](b, fmt.Sprintf("document.querySelector(%q)?.textContent ?? 'no '+%q", selector, selector))
+}
+
+// cookies are all cookies of the profile for a host.
+func (b *tab) cookies(host string) []*network.Cookie {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
+	defer cancel()
+	id := chromedp.FromContext(b.ctx).BrowserContextID
+	got, err := chromedp.CallBrowser(ctx, storage.GetCookies, storage.GetCookiesParams{BrowserContextID: id})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var mine []*network.Cookie
+	for _, c := range got.Cookies {
+		if strings.TrimPrefix(c.Domain, ".") == host {
+			mine = append(mine, c)
+		}
+	}
+	return mine
+}
+
+// login passes the sign-in and consent pages of op, which must be what the tab shows
+// or is about to show; it ends on a page of the relying party at origin.
+func (b *tab) login(p *provider, user, origin string) {
+	b.t.Helper()
+	b.fillIn(p, user)
+	b.submit(p, origin)
+}
+
+// fillIn types a name and a password into the provider's page, and does not send it.
+func (b *tab) fillIn(p *provider, user string) {
+	b.t.Helper()
+	b.arrive(origin(b.t, p.Issuer)+"/interaction/", "input[name=password]")
+	b.do(
+		chromedp.SetValue(chromedp.CSS("input[name=login]"), user),
+		chromedp.SetValue(chromedp.CSS("input[name=password]"), "pw"),
+	)
+}
+
+// submit sends the provider's page, consents if asked, and arrives at site.
+func (b *tab) submit(p *provider, site string) {
+	b.t.Helper()
+	b.do(chromedp.Click(chromedp.CSS("#ok")))
+	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
+	defer cancel()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	script := fmt.Sprintf("document.readyState != 'complete' ? '' : location.href.startsWith(%q) ? 'site' : document.querySelector('input[name=prompt][value=consent]') ? 'consent' : ''", site)
+	for {
+		where, err := chromedp.Run(ctx, chromedp.Evaluate[string](script))
+		switch {
+		case err == nil && where == "site":
+			return
+		case err == nil && where == "consent":
+			b.load(chromedp.Click(chromedp.CSS("#ok")))
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			b.t.Fatalf("never came back to %s, but to %s:\n%s", site, b.url(), b.text())
+		}
+	}
+}
+
+// origin cuts the path off a URL.
+func origin(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Scheme + "://" + u.Host
+}

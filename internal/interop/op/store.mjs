@@ -1,0 +1,76 @@
+// Storage without a bound: the package's own in-memory adapter forgets after
+// 1,000 entries, and a long run then loses sessions.
+const entries = new Map();
+const grants = new Map(); // grant id: the keys that live and die with it
+const uids = new Map();
+const userCodes = new Map();
+
+export class Adapter {
+  constructor(model) { this.model = model; }
+
+  key(id) { return `${this.model}:${id}`; }
+
+  async upsert(id, payload, expiresIn) {
+    const key = this.key(id);
+    entries.set(key, { payload, expires: expiresIn ? Date.now() + expiresIn * 1000 : Infinity });
+    if (payload.grantId) {
+      if (!grants.has(payload.grantId)) grants.set(payload.grantId, new Set());
+      grants.get(payload.grantId).add(key);
+    }
+    if (payload.uid) uids.set(payload.uid, id);
+    if (payload.userCode) userCodes.set(payload.userCode, id);
+  }
+
+  async find(id) {
+    const entry = entries.get(this.key(id));
+    if (!entry) return undefined;
+    if (entry.expires < Date.now()) {
+      entries.delete(this.key(id));
+      return undefined;
+    }
+    return entry.payload;
+  }
+
+  async findByUid(uid) { return this.find(uids.get(uid)); }
+
+  async findByUserCode(code) { return this.find(userCodes.get(code)); }
+
+  async destroy(id) { entries.delete(this.key(id)); }
+
+  async consume(id) {
+    const entry = entries.get(this.key(id));
+    if (entry) entry.payload.consumed = Math.floor(Date.now() / 1000);
+  }
+
+  async revokeByGrantId(grantId) {
+    for (const key of grants.get(grantId) ?? []) if (!key.startsWith('Grant:')) entries.delete(key);
+    grants.delete(grantId);
+  }
+}
+
+// forgetSessions ends every session that a user has at this provider.
+export function forgetSessions(sub) {
+  let n = 0;
+  for (const [key, entry] of entries) {
+    if (key.startsWith('Session:') && entry.payload.accountId === sub) {
+      entries.delete(key);
+      n += 1;
+    }
+  }
+  return n;
+}
+
+function accessTokens(clientId) {
+  const now = Date.now();
+  return [...entries].filter(([key, { payload, expires }]) => key.startsWith('AccessToken:') && payload.clientId === clientId && expires >= now);
+}
+
+// liveAccessTokens counts a client's access tokens that are still good.
+export function liveAccessTokens(clientId) { return accessTokens(clientId).length; }
+
+// forgetAccessTokens ends them before their time.
+export function forgetAccessTokens(clientId) {
+  const live = accessTokens(clientId);
+  for (const [key] of live) entries.delete(key);
+  return live.length;
+}
