@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -193,17 +192,13 @@ func (o *AuthorizeOptions) checkClaims() error {
 // checkExtra keeps Extra from overriding what this package or the endpoint's own
 // query sets, and from sending a parameter twice (RFC 6749 3.1).
 func (o *AuthorizeOptions) checkExtra(m *Metadata) error {
-	if len(o.Extra) == 0 {
-		return nil
-	}
-	own, _ := ownQuery(m.AuthorizationEndpoint) // read once before, at discovery
-	for _, name := range slices.Sorted(maps.Keys(o.Extra)) {
-		if name == "" || isReserved(name) || own.Has(name) {
+	for name, values := range o.Extra {
+		if name == "" || isReserved(name) || m.ownQuery.Has(name) {
 			return fmt.Errorf("AuthorizeOptions.Extra: the parameter %q is not free to be set", cut(name, quoted))
 		}
 		// resource may come several times (RFC 8707 2).
-		if len(o.Extra[name]) > 1 && name != "resource" {
-			return fmt.Errorf("AuthorizeOptions.Extra: the parameter %q has %d values", cut(name, quoted), len(o.Extra[name]))
+		if len(values) > 1 && name != "resource" {
+			return fmt.Errorf("AuthorizeOptions.Extra: the parameter %q has %d values", cut(name, quoted), len(values))
 		}
 	}
 	return nil

@@ -366,3 +366,51 @@ func TestKeySetKeysUnavailable(t *testing.T) {
 		t.Errorf("got %v, want the keys unavailable", err)
 	}
 }
+
+func TestUnsupportedEndpoints(t *testing.T) {
+	p := newOP(t)
+	tokens := p.signIn(p.client(nil))
+	for _, test := range []struct {
+		member string
+		call   func(*Client) error
+	}{
+		{"userinfo_endpoint", func(c *Client) error { _, err := c.UserInfo(context.Background(), tokens); return err }},
+		{"revocation_endpoint", func(c *Client) error { return c.Revoke(context.Background(), tokens) }},
+		{"end_session_endpoint", func(c *Client) error {
+			_, err := c.LogoutURL(context.Background(), LogoutOptions{})
+			return err
+		}},
+	} {
+		for _, absent := range []any{nil, ""} {
+			p := newOP(t)
+			p.metadata[test.member] = absent
+			err := test.call(p.client(nil))
+			want := "client: not supported by the provider: its metadata has no " + test.member
+			if !errors.Is(err, ErrUnsupported) || err.Error() != want {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		}
+	}
+}
+
+// Every method needs the metadata first.
+func TestProviderDown(t *testing.T) {
+	p := newOP(t)
+	tokens := p.signIn(p.client(nil))
+	p.reply("/.well-known/openid-configuration", 503, "", "")
+	c := p.client(nil)
+	ctx := context.Background()
+	for name, call := range map[string]func() error{
+		"Metadata":  func() error { _, err := c.Metadata(ctx); return err },
+		"Provider":  func() error { _, err := c.Provider(ctx); return err },
+		"Authorize": func() error { _, err := c.Authorize(ctx, nil); return err },
+		"Refresh":   func() error { _, err := c.Refresh(ctx, tokens); return err },
+		"UserInfo":  func() error { _, err := c.UserInfo(ctx, tokens); return err },
+		"Revoke":    func() error { return c.Revoke(ctx, tokens) },
+		"LogoutURL": func() error { _, err := c.LogoutURL(ctx, LogoutOptions{}); return err },
+	} {
+		if err := call(); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s: got %v, want unavailable", name, err)
+		}
+	}
+}

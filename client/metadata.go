@@ -33,7 +33,8 @@ type Metadata struct {
 	// Every callback has an iss parameter (RFC 9207 3), so one without it is refused.
 	AuthorizationResponseIssParameterSupported bool `json:"authorization_response_iss_parameter_supported,omitempty"`
 
-	raw string // the document; empty for one written by hand
+	raw      string     // the document; empty for one written by hand
+	ownQuery url.Values // of AuthorizationEndpoint
 }
 
 // Claims decodes the whole document into v as encoding/json does, for members that
@@ -149,24 +150,20 @@ func (m *Metadata) checkEndpoints() error {
 	return m.checkOwnQuery()
 }
 
-// checkOwnQuery refuses an authorization endpoint whose own query (RFC 6749 3.1)
-// has a parameter that a request has too: the provider would see it twice.
-func (m *Metadata) checkOwnQuery() error {
-	own, err := ownQuery(m.AuthorizationEndpoint)
-	if err != nil {
+// checkOwnQuery reads the authorization endpoint's own query (RFC 6749 3.1), and
+// refuses one with a parameter that a request has too: the provider would see it
+// twice.
+func (m *Metadata) checkOwnQuery() (err error) {
+	_, query, _ := strings.Cut(m.AuthorizationEndpoint, "?")
+	if m.ownQuery, err = url.ParseQuery(query); err != nil {
 		return errors.New("authorization_endpoint has a malformed query")
 	}
-	for name := range own {
+	for name := range m.ownQuery {
 		if isReserved(name) {
 			return fmt.Errorf("authorization_endpoint has the parameter %q in its own query", cut(name, quoted))
 		}
 	}
 	return nil
-}
-
-func ownQuery(endpoint string) (url.Values, error) {
-	_, query, _ := strings.Cut(endpoint, "?")
-	return url.ParseQuery(query)
 }
 
 // signingAlgorithms returns the algorithms that may sign ID tokens; nil for every one.
