@@ -2,11 +2,14 @@ package client
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
+	"github.com/postern-go/postern/internal/strictjson"
 	"github.com/postern-go/postern/jwtverify"
 )
 
@@ -17,9 +20,9 @@ import (
 // package session do both.
 //
 // An ID token in the answer must be of the same user, issuer and audience as
-// t.IDToken (Core 12.2); it is ignored where t has none to compare it with, and
-// where its keys cannot be had at the moment, since the new tokens would be lost
-// with it.
+// t.IDToken (Core 12.2). It is ignored where t has none to compare it with; and where
+// its keys cannot be had at the moment the old one is kept, if the new one names the
+// same user, since the new tokens would be lost with it.
 //
 // The error wraps ErrInvalidGrant where the user has to sign in again: the provider
 // said so, or t has no refresh token, or the answer's ID token was refused. Dead
@@ -67,12 +70,38 @@ func refreshedIDToken(ctx context.Context, s *snapshot, a *tokenAnswer, old *jwt
 	}
 	id, err := s.verifier.IDToken(ctx, a.idToken, jwtverify.Expect{Previous: old, AccessToken: a.accessToken})
 	if errors.Is(err, jwtverify.ErrKeys) {
-		return old, nil
+		if !namesSameUser(a.idToken, old) {
+			return nil, fmt.Errorf("client: %w: ID token: it is not of the same user", ErrInvalidGrant)
+		}
+		return old, nil // the refresh token has rotated: refusing now would lose the grant
 	}
 	if err != nil {
 		return nil, idTokenError(err, ErrInvalidGrant)
 	}
 	return id, nil
+}
+
+// namesSameUser tells whether an ID token that could not be verified at least claims
+// to be of the user of old. It proves nothing, and keeps an endpoint that mixes up
+// its users from putting the tokens of one into the hands of another.
+func namesSameUser(idToken string, old *jwtverify.IDToken) bool {
+	_, rest, _ := strings.Cut(idToken, ".")
+	segment, _, _ := strings.Cut(rest, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(segment)
+	if err != nil {
+		return false
+	}
+	var iss, sub string
+	err = strictjson.Object(string(payload), []string{"iss", "sub"}, func(name string, v strictjson.Value) error {
+		switch name {
+		case "iss":
+			iss, _ = v.String()
+		case "sub":
+			sub, _ = v.String()
+		}
+		return nil
+	})
+	return err == nil && iss == old.Issuer && sub == old.Subject
 }
 
 // deadGrant decides whether a failed refresh means that the user must sign in again.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,6 +118,34 @@ func TestRefreshKeepsTheIDTokenWhileKeysAreDown(t *testing.T) {
 	if got.AccessToken != "a2" || got.IDToken != old.IDToken {
 		t.Error("want the new access token with the old ID token")
 	}
+}
+
+// What cannot be verified must at least name the same user.
+func TestRefreshOfAnotherUserWhileKeysAreDown(t *testing.T) {
+	for _, test := range []struct{ name, claim, value string }{
+		{"other user", "sub", "mallory"},
+		{"other issuer", "iss", "https://evil.example"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newOP(t)
+			old := p.signIn(p.client(nil))
+			p.reply("/jwks", 503, "", "")
+			p.claims[test.claim] = test.value
+			got, err := p.client(nil).Refresh(context.Background(), old)
+			if got != nil || !errors.Is(err, ErrInvalidGrant) || !strings.Contains(err.Error(), "not of the same user") {
+				t.Errorf("got %v, want the grant dead", err)
+			}
+		})
+	}
+	t.Run("not a token", func(t *testing.T) {
+		p := newOP(t)
+		old := p.signIn(p.client(nil))
+		for _, idToken := range []string{"x", "a.%.c", "a.W10.c"} {
+			if namesSameUser(idToken, old.IDToken) {
+				t.Errorf("%q names a user", idToken)
+			}
+		}
+	})
 }
 
 func TestRefreshWithoutPreviousIDToken(t *testing.T) {
