@@ -9,8 +9,9 @@ import (
 // What a caller does about a token that was refused. Every error of a Verifier
 // wraps exactly one of them.
 var (
-	// ErrExpired: the token was good and its time is over. Get another one. A token
-	// that anything else is wrong with is ErrInvalid, however old it is.
+	// ErrExpired: the token was good and its time is over: it is past its exp, or an
+	// ID token was issued more than a day ago. Get another one. A token that anything
+	// else is wrong with is ErrInvalid, however old it is.
 	ErrExpired = errors.New("token expired")
 	// ErrInvalid: the token is not acceptable and never will be (or the Verifier is
 	// not configured to accept any). Reject it.

@@ -3,9 +3,22 @@ package jwtverify
 import (
 	"crypto/sha512"
 	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
 	"slices"
 	"time"
 )
+
+// Format keeps the secrets of a login out of every kind of printing.
+func (want Expect) Format(s fmt.State, _ rune) { io.WriteString(s, redacted) }
+
+// LogValue keeps the secrets of a login out of logs.
+func (want Expect) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON keeps the secrets of a login out of JSON.
+func (want Expect) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
 
 // request checks what the authentication request asked for.
 func (want *Expect) request(c *claims, now time.Time, leeway time.Duration) error {

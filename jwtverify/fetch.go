@@ -59,7 +59,11 @@ func (r *RemoteKeys) fetch(ctx context.Context) ([]Key, time.Duration, error) {
 	client.CheckRedirect = sameHost
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, 0, err
+		var failed *url.Error // which would quote an address of somebody else's making
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		return nil, 0, fmt.Errorf("requesting jwks_uri: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

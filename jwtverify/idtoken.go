@@ -22,7 +22,8 @@ const (
 var idTokenTypes = []string{"", "JWT"}
 
 // Expect says what this one ID token must fit. The zero value of a field is a
-// demand too: an empty Nonce means that the token must carry none.
+// demand too: an empty Nonce means that the token must carry none. It holds secrets
+// of a login and prints as [redacted].
 type Expect struct {
 	// Nonce is the nonce of the authentication request. Empty: none was sent, and
 	// the token must have none.

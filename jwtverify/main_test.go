@@ -12,27 +12,37 @@ import (
 
 // TestMain fails where a test leaves a goroutine behind.
 func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
 	code := m.Run()
 	http.DefaultClient.CloseIdleConnections()
-	if code == 0 && !settles(before) {
-		buf := make([]byte, 1<<20)
-		stacks := string(buf[:runtime.Stack(buf, true)])
-		fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s\n", strings.TrimSpace(stacks))
+	if left := leftBehind(); code == 0 && left != "" {
+		fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s\n", left)
 		code = 1
 	}
 	os.Exit(code)
 }
 
-// settles gives goroutines that are about to end five seconds to do so.
-func settles(want int) bool {
+// leftBehind gives goroutines that are about to end five seconds to do so.
+func leftBehind() (left string) {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	for range 500 {
-		if runtime.NumGoroutine() <= want {
-			return true
+		if left = others(); left == "" {
+			break
 		}
 		<-ticker.C
 	}
-	return false
+	return left
+}
+
+// others returns the stacks of all goroutines but this one and those of package testing.
+func others() string {
+	buf := make([]byte, 1<<20)
+	stacks := strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n")
+	var found []string
+	for _, stack := range stacks[1:] {
+		if !strings.Contains(stack, "os/signal.") && !strings.Contains(stack, "testing.(*M)") {
+			found = append(found, stack)
+		}
+	}
+	return strings.Join(found, "\n\n")
 }

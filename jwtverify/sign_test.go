@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
@@ -24,20 +25,28 @@ func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s
 // testKeys are the private keys of testdata/keys.json by their name, which is their kid.
 func testKeys(tb testing.TB) map[string]jose.JSONWebKey {
 	tb.Helper()
-	data, err := os.ReadFile("testdata/keys.json")
+	keys, err := readTestKeys()
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return keys
+}
+
+var readTestKeys = sync.OnceValues(func() (map[string]jose.JSONWebKey, error) {
+	data, err := os.ReadFile("testdata/keys.json")
+	if err != nil {
+		return nil, err
+	}
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(data, &set); err != nil {
-		tb.Fatal(err)
+		return nil, err
 	}
 	keys := map[string]jose.JSONWebKey{}
 	for _, k := range set.Keys {
 		keys[k.KeyID] = k
 	}
-	return keys
-}
+	return keys, nil
+})
 
 // publicKey returns the public half of a test key.
 func publicKey(tb testing.TB, name string) crypto.PublicKey {

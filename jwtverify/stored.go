@@ -109,15 +109,15 @@ func (t *IDToken) UnmarshalBinary(data []byte) error {
 	if err != nil {
 		return fmt.Errorf("jwtverify: stored ID token: %w", err)
 	}
-	*t = *restored
+	*t = restored
 	return nil
 }
 
 var errStored = errors.New("damaged, or of a later version")
 
-func restore(data string) (*IDToken, error) {
+func restore(data string) (IDToken, error) {
 	if data == "" {
-		return nil, errStored
+		return IDToken{}, errStored
 	}
 	version, payload := data[0], data[1:]
 	var packed jwtpack.Packed
@@ -125,19 +125,19 @@ func restore(data string) (*IDToken, error) {
 	case storedToken:
 		p, rest, err := jwtpack.Split(payload)
 		if err != nil || rest != "" || p.Segments() != 3 {
-			return nil, errStored
+			return IDToken{}, errStored
 		}
 		packed = p
 		payload, _ = p.Segment(1)
 	case storedClaims:
 	default:
-		return nil, errStored
+		return IDToken{}, errStored
 	}
 	c, err := readClaims(payload)
 	if err != nil {
-		return nil, err
+		return IDToken{}, err
 	}
-	t := newIDToken(&c, "")
+	t := *newIDToken(&c, "")
 	t.packed = packed
 	return t, nil
 }

@@ -146,11 +146,12 @@ func TestIDTokenIsRedacted(t *testing.T) {
 	holder := struct {
 		Token *jwtverify.IDToken
 		Value jwtverify.IDToken
-	}{token, *token}
+		Want  jwtverify.Expect
+	}{token, *token, jwtverify.Expect{Nonce: "canary-nonce", AccessToken: "canary-access", Code: "canary-code", State: "canary-state"}}
 	var log bytes.Buffer
 	text, list := slog.New(slog.NewTextHandler(&log, nil)), slog.New(slog.NewJSONHandler(&log, nil))
 	for _, l := range []*slog.Logger{text, list} {
-		l.Info("x", "token", token, "value", *token, "holder", holder)
+		l.Info("x", "token", token, "value", *token, "want", holder.Want, "holder", holder)
 	}
 	encoded, err := json.Marshal(holder)
 	if err != nil {
@@ -158,9 +159,9 @@ func TestIDTokenIsRedacted(t *testing.T) {
 	}
 	printed := log.String() + string(encoded)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
-		printed += fmt.Sprintf(verb+verb+verb, token, *token, holder)
+		printed += fmt.Sprintf(verb+verb+verb+verb, token, *token, holder.Want, holder)
 	}
-	for _, secret := range []string{"canary-nonce", fmt.Sprintf("%x", "canary-nonce"), raw[:40], raw[len(raw)-40:], "user-1"} {
+	for _, secret := range []string{"canary", fmt.Sprintf("%x", "canary"), raw[:40], raw[len(raw)-40:], "user-1"} {
 		if strings.Contains(printed, secret) {
 			t.Errorf("%q is in %s", secret, printed)
 		}

@@ -23,6 +23,24 @@ type attempt struct {
 	returnTo string
 	data     []byte // the app's own
 	expires  time.Time
+	began    presence // in which session
+}
+
+// A presence is a session as an attempt remembers it, to be ended by the sign-in: a
+// callback by cross-site POST, or under SameSite=Strict, comes without its cookie.
+// The zero presence is none.
+type presence struct {
+	id   sessionID
+	ends time.Time
+	user memoryKey // a hash of issuer and subject
+}
+
+func presenceOf(rec *record) presence {
+	if rec == nil || rec.tokens == nil || rec.tokens.IDToken == nil {
+		return presence{}
+	}
+	token := rec.tokens.IDToken
+	return presence{rec.id, rec.expires, keyOf("user", token.Issuer, token.Subject)}
 }
 
 const (
@@ -50,6 +68,7 @@ func (a *attempt) appendBinary(b []byte) ([]byte, error) {
 	}
 	b = append(b, attemptVersion)
 	b = appendTime(b, a.expires)
+	b = a.began.append(b)
 	b = appendField(b, a.returnTo)
 	b = appendField(b, a.data)
 	return appendField(b, login), nil
@@ -60,12 +79,31 @@ func (a *attempt) unmarshal(data []byte) error {
 		return errUndecryptable
 	}
 	d := decoder{rest: data[1:]}
-	*a = attempt{expires: d.time(), returnTo: string(d.field()), data: d.field(), login: new(client.Login)}
+	*a = attempt{expires: d.time(), began: d.presence(), returnTo: string(d.field()), data: d.field(), login: new(client.Login)}
 	login := d.field()
 	if d.failed || len(d.rest) > 0 || a.login.UnmarshalBinary(login) != nil {
 		return errUndecryptable
 	}
 	return nil
+}
+
+func (p presence) append(b []byte) []byte {
+	if p == (presence{}) {
+		return append(b, 0)
+	}
+	b = append(append(b, 1), p.id[:]...)
+	b = appendTime(b, p.ends)
+	return append(b, p.user[:]...)
+}
+
+func (d *decoder) presence() (p presence) {
+	if flag := d.take(1); len(flag) == 1 && flag[0] == 0 {
+		return presence{}
+	}
+	copy(p.id[:], d.take(uint64(len(p.id))))
+	p.ends = d.time()
+	copy(p.user[:], d.take(uint64(len(p.user))))
+	return p
 }
 
 // attemptNames are the names the attempt of a state may have: one for a
@@ -123,6 +161,9 @@ func (c *cookies) writeAttempt(h http.Header, r *http.Request, a *attempt, cross
 	attributes += c.maxAge(a.expires)
 	sealed, err := c.sealer.seal(purposeLogin, name, plain)
 	if err != nil {
+		return err
+	}
+	if sealed, err = pack(sealed); err != nil {
 		return err
 	}
 	value := string(formatVersion) + hint(a.expires) + sealed

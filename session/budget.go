@@ -167,9 +167,10 @@ func (held *heldCookies) total() int {
 // the next one.
 func headerSize(name, value string) int { return len(name) + len("=") + len(value) + len("; ") }
 
-// sealedLength is the length of what seal makes of n bytes: key ID, prefix, and
-// the bytes behind an AES block of their own.
+// sealedLength is the length of what seal makes of n bytes, as long as
+// securecookie's time has ten digits: until the year 2286.
 func sealedLength(n int) int {
 	const block = 16
-	return keyIDLength + prefixLength + base64.RawURLEncoding.EncodedLen(block+n)
+	inner := base64.URLEncoding.EncodedLen(block + n)
+	return keyIDLength + formLength + base64.URLEncoding.EncodedLen(len("1234567890||")+inner+macLength)
 }

@@ -42,9 +42,6 @@ func (m *Manager) CallbackHandler() http.Handler {
 func (m *Manager) serveCallback(w http.ResponseWriter, r *http.Request) {
 	forbidStoring(w.Header())
 	w.Header().Set("Referrer-Policy", "no-referrer") // the address has a code in it
-	if s := m.entered(r.Context()); s != nil {
-		s.leave()
-	}
 	params, err := callbackParams(w, r)
 	if err != nil {
 		m.fail(w, r, &Error{Status: http.StatusBadRequest, Reason: ReasonCallbackInvalid, Err: err, StartAgain: m.cfg.LoginPath})
@@ -100,13 +97,14 @@ func callbackKey(state string) memoryKey { return keyOf("callback", state) }
 type outcome struct {
 	rec      *record
 	returnTo string
+	began    presence
 	err      *Error
 }
 
 // finishLogin trades the code for a session. It runs once for an attempt, and
 // does not end when the browser hangs up, for others may wait for it.
 func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *outcome {
-	out := &outcome{returnTo: a.returnTo}
+	out := &outcome{returnTo: a.returnTo, began: a.began}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), loginTimeout)
 	defer cancel()
 	tokens, err := m.rp.Exchange(ctx, a.login, params)
@@ -182,8 +180,8 @@ func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state s
 	m.cookies.clearExpiredAttempts(w.Header(), r, now)
 	if out.err != nil {
 		if out.err.Reason == ReasonLoginRefused {
-			m.replaceSession(r, nil)
-			m.cookies.clearSession(w.Header(), r)
+			m.replaceSessions(r, out.began, nil)
+			m.cookies.clearUnseen(w.Header())
 		}
 		m.fail(w, r, out.err)
 		return
@@ -196,31 +194,39 @@ func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state s
 	g := m.refresher.newest(rec.id, grant{rec.tokens, rec.saved}, now)
 	rec.tokens, rec.saved = g.tokens, g.saved
 	rec.values = m.newestValues(out.rec, now).all
+	if s := m.entered(r.Context()); s != nil {
+		s.leave()
+	}
+	if r.Method == http.MethodPost || m.cfg.SameSite == http.SameSiteStrictMode {
+		m.cookies.clearUnseen(w.Header()) // and of these what follows sets again
+	}
 	if err := m.cookies.writeSession(w.Header(), r, &rec); err != nil {
 		m.fail(w, r, startError(err))
 		return
 	}
-	m.replaceSession(r, &rec)
+	m.replaceSessions(r, out.began, &rec)
 	m.goOn(w, r, out.returnTo)
 }
 
-// replaceSession ends the session that a request came with, in favour of next:
-// nothing of it survives a sign-in. If it is the same user's, what is on its way
-// in another tab may still be answered.
-func (m *Manager) replaceSession(r *http.Request, next *record) {
-	old, err := m.cookies.readSession(r)
-	if err != nil || old == nil || old.tokens == nil || old.tokens.IDToken == nil {
+// replaceSessions ends the session that a request came with, and the one that its
+// sign-in began in, in favour of next: nothing of them survives a sign-in.
+func (m *Manager) replaceSessions(r *http.Request, began presence, next *record) {
+	m.replace(began, next)
+	m.replace(presenceOf(m.present(r)), next)
+}
+
+// replace ends old. If next is the same user's, what is on its way in another tab
+// may still be answered.
+func (m *Manager) replace(old presence, next *record) {
+	now := m.cfg.Now()
+	by := presenceOf(next)
+	if old == (presence{}) || old.id == by.id || !now.Before(old.ends) {
 		return
 	}
-	at := m.cfg.Now()
-	if next != nil {
-		was, is := old.tokens.IDToken, next.tokens.IDToken
-		if old.id == next.id {
-			return
-		}
-		if was.Issuer == is.Issuer && was.Subject == is.Subject {
-			at = at.Add(replacedGrace)
-		}
+	at := now
+	if old.user == by.user {
+		at = at.Add(replacedGrace)
+		m.replaced.put(keyOf("replaced", string(by.id[:])), old, now, at)
 	}
 	m.end(old, ReasonReplaced, at)
 }

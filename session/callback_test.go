@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -152,6 +154,9 @@ func TestV19LostCallback(t *testing.T) {
 	if n := a.op.Count("token"); n != 1 {
 		t.Errorf("%d token requests", n)
 	}
+	// But once the session is of another sign-in, to the app and not to that page.
+	a.wantRedirect(b.signIn("/auth/login?return_to=/other", "alice"), "/other")
+	a.wantRedirect(b.get(callback, fromProvider...), "/")
 	// After signing out the answer of then is no way in.
 	held := b.request("GET", "/")
 	b.post("/auth/logout")
@@ -457,5 +462,14 @@ func TestOnError(t *testing.T) {
 	var refused *client.AuthError
 	if !errors.As(got, &refused) || refused.Code != "access_denied" || got.StartAgain != "/auth/login?return_to=%2Fpage" {
 		t.Errorf("%v, start again at %q", got, got.StartAgain)
+	}
+}
+
+// The policy of our pages names the style by its hash: after a change of either, a
+// browser would show them bare.
+func TestPageStyleHash(t *testing.T) {
+	sum := sha256.Sum256([]byte(pageStyle))
+	if want := base64.StdEncoding.EncodeToString(sum[:]); pageStyleHash != want {
+		t.Errorf("the hash is %s", want)
 	}
 }

@@ -4,16 +4,16 @@ import (
 	"strings"
 )
 
-// A sealed session that does not fit one cookie is split. Chunk 0 has the
-// cookie's own name, and
+// A sealed session that does not fit one cookie is packed and split. Chunk 0 has
+// the cookie's own name, and
 //
-//	version, count of chunks, key ID, start of the sealed bytes
+//	version, count of chunks, key ID, form, start of the packed bytes
 //
 // the others have the name, a dot and their number, and
 //
-//	tag, more of the sealed bytes
+//	tag, more of the packed bytes
 //
-// The tag is what the sealed bytes in chunk 0 begin with, and these are a MAC of
+// The tag is what the packed bytes in chunk 0 begin with, and these are a MAC of
 // all of them: chunks of another response have another tag, and are not looked
 // at. What is put together opens only if it is whole and in order.
 const (
@@ -26,8 +26,8 @@ const (
 	tagLength = 8
 
 	formatVersion = '1'
-	// tagStart is behind version, count and key ID.
-	tagStart = 2 + keyIDLength
+	// tagStart is behind version, count, key ID and form.
+	tagStart = 2 + keyIDLength + formLength
 )
 
 // chunkNames are the names of the chunks of a cookie.
@@ -42,7 +42,7 @@ func chunkNames(name string) (names [maxChunks]string) {
 // splitSealed makes the values of the chunks, none longer than room. It makes
 // more than maxChunks rather than fail; the caller looks at the budget.
 func splitSealed(sealed string, room int) []string {
-	tag := sealed[keyIDLength:][:tagLength]
+	tag := sealed[keyIDLength+formLength:][:tagLength]
 	head := min(len(sealed), room-2)
 	values := []string{""}
 	for rest := sealed[head:]; rest != ""; {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // large are cookies whose budget takes nine chunks.
@@ -74,38 +75,38 @@ func TestV24ChunkGames(t *testing.T) {
 // Sizes around each boundary, so that a session fills its chunks exactly, or
 // exceeds them by one byte. All come back, through a strict browser.
 func TestV24ExactMultiples(t *testing.T) {
-	for _, redirect := range []string{overTLS, loopHTTP} {
-		c := large(t, redirect)
-		line := c.attributes + c.maxAge(testTime.Add(12*60*60*1e9))
-		room := maxCookie - len(c.names[1]) - len("=") - len(line)
-		full := map[int]int{} // chunks by how many of them are as long as they may be
-		for chunks := 1; chunks <= 4; chunks++ {
-			sealed := chunks*(room-tagLength) + tagLength - 2
-			size := (sealed - keyIDLength - prefixLength) * 3 / 4
-			for n := size - 80; n < size+8; n++ {
-				want := sizedRecord(n)
-				jar := testJar()
+	full := map[int]int{} // how many sessions filled so many chunks
+	for _, app := range []string{"a", "ap", "app", "apps"} {
+		c := testCookies(t, overTLS, func(cfg *cookieConfig) { cfg.app, cfg.budget = app, maxChunks*maxCookie })
+		attributes := c.attributes + c.maxAge(testTime.Add(12*time.Hour))
+		room := maxCookie - len(c.names[1]) - len("=") - len(attributes)
+		for chunks := 1; chunks <= 5; chunks++ {
+			sealed := room - 2 + (chunks-1)*(room-tagLength)
+			size := (sealed-keyIDLength-formLength-prefixLength)*3/4 - 16
+			for n := size - 80; n < size; n++ {
+				want, jar := sizedRecord(n), testJar()
 				h := written(t, c, requestWith(), want)
-				for _, line := range h["Set-Cookie"] {
+				lines := h["Set-Cookie"]
+				for i, line := range lines {
 					if len(line) > maxCookie {
-						t.Fatalf("a line of %d bytes", len(line))
+						t.Fatalf("line %d has %d bytes", i, len(line))
 					}
 				}
-				if last := h["Set-Cookie"][len(h["Set-Cookie"])-1]; len(last) == maxCookie {
-					full[len(h["Set-Cookie"])]++
+				if len(lines[len(lines)-1]) == maxCookie {
+					full[len(lines)]++
 				}
-				jar.take(t, redirect, h)
-				got, err := c.readSession(jar.request(t, redirect))
+				jar.take(t, overTLS, h)
+				got, err := c.readSession(jar.request(t, overTLS))
 				if err != nil {
-					t.Fatalf("%d bytes in %d chunks: %v, refused %q", n, len(pairs(h)), err, jar.refused)
+					t.Fatalf("%d bytes in %d chunks: %v, refused %q", n, len(lines), err, jar.refused)
 				}
 				sameRecord(t, got, want)
 			}
 		}
-		for chunks := 2; chunks <= 4; chunks++ {
-			if full[chunks] == 0 {
-				t.Errorf("%s: no session filled %d chunks exactly", redirect, chunks)
-			}
+	}
+	for _, chunks := range []int{2, 3, 5} { // no base64 has the length of 4 full ones
+		if full[chunks] == 0 {
+			t.Errorf("no session filled %d chunks exactly", chunks)
 		}
 	}
 }
@@ -113,7 +114,7 @@ func TestV24ExactMultiples(t *testing.T) {
 // For every length of sealed text, what was split is joined again.
 func TestSplitAndJoin(t *testing.T) {
 	const room = 40
-	for n := keyIDLength + tagLength; n < 300; n++ {
+	for n := keyIDLength + formLength + tagLength; n < 300; n++ {
 		sealed := strings.Repeat("0123456789abcdefghijklmnopqrstuvwxyz", 10)[:n]
 		values := splitSealed(sealed, room)
 		var found [maxChunks]twice
@@ -161,7 +162,7 @@ func TestV24ShrinkDeletesWhatIsLeft(t *testing.T) {
 // A crafted header costs a bounded number of attempts to open it, however many
 // chunks are there twice.
 func TestV24TriesAreBounded(t *testing.T) {
-	sealed := "keyidXtagtagta" + strings.Repeat("x", 300)
+	sealed := "keyidXptagtagta" + strings.Repeat("x", 300)
 	values := splitSealed(sealed, 40)
 	if len(values) < maxChunks {
 		t.Fatalf("%d chunks", len(values))

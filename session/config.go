@@ -156,6 +156,9 @@ func (cfg *Config) checkPaths() error {
 	if err := checkPath("LogoutPath", cfg.LogoutPath); err != nil {
 		return err
 	}
+	if cfg.LoginPath == "/" || cfg.LogoutPath == "/" {
+		return errors.New(`LoginPath and LogoutPath cannot be "/", which would be every path that nobody else has`)
+	}
 	if cfg.LoginPath == cfg.LogoutPath {
 		return fmt.Errorf("LoginPath and LogoutPath are both %q", cut(cfg.LoginPath))
 	}
@@ -179,9 +182,9 @@ func checkPath(field, p string) error {
 func (cfg *Config) checkLimits() error {
 	switch {
 	case cfg.Lifetime < 0 || cfg.Idle < 0 || cfg.AttemptLifetime < 0:
-		return errors.New("Lifetime, Idle and AttemptLifetime cannot be negative")
+		return errors.New("one of Lifetime, Idle and AttemptLifetime is negative")
 	case cfg.CookieBudget < 0:
-		return errors.New("CookieBudget cannot be negative")
+		return errors.New("a negative CookieBudget")
 	case cfg.SameSite == http.SameSiteNoneMode:
 		return errors.New("SameSite: None would send the session along with every site's requests: use Lax or Strict")
 	case cfg.SameSite < 0 || cfg.SameSite > http.SameSiteNoneMode:
@@ -210,6 +213,9 @@ func (cfg *Config) checkRedirectURL(raw string) (*url.URL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the client's redirect URL: %w", err)
 	}
+	if p := u.EscapedPath(); p != "" && path.Clean(p) != strings.TrimSuffix(p, "/") && p != "/" {
+		return nil, fmt.Errorf("the client's redirect URL has the path %q, which http.ServeMux would clean", cut(p))
+	}
 	switch u.Path {
 	case "", "/":
 		// The callback would stand in the place of the app's own front page.
@@ -225,7 +231,7 @@ func (cfg *Config) checkRedirectURL(raw string) (*url.URL, error) {
 func parseWebURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil:
+	case err != nil, strings.ContainsFunc(raw, func(c rune) bool { return c <= ' ' || c > '~' }):
 		return nil, errors.New("not a URL")
 	case raw == "":
 		return nil, errors.New("it is missing")

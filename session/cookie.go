@@ -226,6 +226,12 @@ func (c *cookies) writeSession(h http.Header, r *http.Request, rec *record) erro
 	}
 	attributes := c.attributes + c.maxAge(rec.expires)
 	room := maxCookie - len(c.names[maxChunks-1]) - len("=") - len(attributes)
+	// Bytes are worth more than time where they become scarce.
+	if len(sealed) > min(room-2, c.budget/2) {
+		if sealed, err = pack(sealed); err != nil {
+			return err
+		}
+	}
 	values := splitSealed(sealed, room)
 	size := c.seenSize()
 	for i, value := range values {
@@ -259,6 +265,15 @@ func (c *cookies) clearSession(h http.Header, r *http.Request) {
 	if held.seen > 0 {
 		c.deleteCookie(h, c.seenName)
 	}
+}
+
+// clearUnseen deletes the session and the seen cookie whether or not a request
+// brought them: browsers keep some from a callback that comes from another site.
+func (c *cookies) clearUnseen(h http.Header) {
+	for _, name := range c.names {
+		c.deleteCookie(h, name)
+	}
+	c.deleteCookie(h, c.seenName)
 }
 
 // A seen is what the seen cookie holds. It is apart from the session, so that a

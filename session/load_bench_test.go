@@ -40,11 +40,11 @@ func usualTokens(t testing.TB) *client.Tokens {
 	now := testTime.Unix()
 	claims := fmt.Sprintf(`{"iss":"https://op.example.com","sub":"248289761001","aud":"s6BhdRkqt3","exp":%d,"iat":%d,"auth_time":%d,`+
 		`"nonce":"n-0S6_WzA2Mj-and-some-more-of-it-0123456789","at_hash":"77QmUPtjPfzWtF2AnpK9RQ","sid":"08a5019c-17e1-4977-8f42-65a12843ea02",`+
-		`"email":"jane.doe@example.com","email_verified":true,"name":"Jane Doe"}`, now+3600, now, now)
-	raw := sign(`{"alg":"RS256","typ":"JWT","kid":"2026-01-key-of-the-provider"}`, claims)
+		`"email":"jane.doe@example.com","email_verified":true,"name":"Jane Doe X"}`, now+3600, now, now)
+	raw := sign(`{"alg":"RS256","typ":"JWT","kid":"2026-01-key-of-the-provider-xy"}`, claims)
 	verifier := &jwtverify.Verifier{
 		Issuer: "https://op.example.com", Audience: "s6BhdRkqt3", Now: func() time.Time { return testTime },
-		Keys: jwtverify.StaticKeys(jwtverify.Key{ID: "2026-01-key-of-the-provider", Algorithm: "RS256", Public: &key.PublicKey}),
+		Keys: jwtverify.StaticKeys(jwtverify.Key{ID: "2026-01-key-of-the-provider-xy", Algorithm: "RS256", Public: &key.PublicKey}),
 	}
 	idToken, err := verifier.IDToken(context.Background(), raw, jwtverify.Expect{Nonce: "n-0S6_WzA2Mj-and-some-more-of-it-0123456789"})
 	if err != nil {
@@ -52,7 +52,7 @@ func usualTokens(t testing.TB) *client.Tokens {
 	}
 	access := sign(`{"alg":"RS256","typ":"at+jwt","kid":"2026-01-key-of-the-provider"}`, fmt.Sprintf(`{"iss":"https://op.example.com","sub":"248289761001",`+
 		`"aud":"https://api.example.com/v1","exp":%d,"iat":%d,"jti":"6f1b7c1e-0a2b-4d7b-9a59-0a1f3c9ce6a7","client_id":"s6BhdRkqt3",`+
-		`"scope":"openid profile email offline_access orders:read orders:write","roles":["customer","beta-tester","newsletter"],"tenant":"7d1f2f4c"}`, now+300, now))
+		`"scope":"openid profile email offline_access orders:read orders:write","roles":["customer","beta-tester","newsletter"],"tenant":"7d1f2f4c","acr":"1","amr":["pwd","otp"],"x":"01234567"}`, now+300, now))
 	return &client.Tokens{
 		AccessToken: access, TokenType: "Bearer", RefreshToken: strings.Repeat("r3fresh", 9)[:60],
 		Expiry: time.Unix(now+300, 0), Scope: []string{"openid", "profile", "email", "offline_access"}, IDToken: idToken,

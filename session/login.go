@@ -87,7 +87,17 @@ func (m *Manager) newAttempt(r *http.Request, opts *LoginOptions) (*attempt, err
 		returnTo: m.returnAddress(r, opts.ReturnTo),
 		data:     opts.Data,
 		expires:  m.cfg.Now().Add(m.cfg.AttemptLifetime),
+		began:    presenceOf(m.present(r)),
 	}, nil
+}
+
+// present is the session that a request came with, good or not; nil: none that opens.
+func (m *Manager) present(r *http.Request) *record {
+	rec, err := m.cookies.readSession(r)
+	if err != nil {
+		return nil
+	}
+	return rec
 }
 
 // returnAddress checks where to come back to; what does not pass is "/", and the

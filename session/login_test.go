@@ -48,6 +48,18 @@ func TestDeepLinkByteExact(t *testing.T) {
 	}
 }
 
+// The page is what the browser asked for, whatever a mux has made of it.
+func TestDeepLinkUnderStripPrefix(t *testing.T) {
+	a := newApp(t)
+	a.mux.Handle("/app/", http.StripPrefix("/app", a.m.Require(http.HandlerFunc(a.page))))
+	a.wantRedirect(a.browser().signIn("/app/a%2Fb?c", "alice"), "/app/a%2Fb?c")
+	b := a.browser()
+	r := b.request("GET", "/page?x")
+	r.RequestURI = appURL + "/page?x" // as a proxy may ask
+	authorization := b.send(r).Header.Get("Location")
+	a.wantRedirect(b.get(b.callbackOf(authorization, "alice"), fromProvider...), "/page?x")
+}
+
 func TestTwoTabs(t *testing.T) {
 	a := newApp(t)
 	b := a.browser()
@@ -278,6 +290,9 @@ func TestLoginHandlerWantsPageLoads(t *testing.T) {
 		resp := a.browser().get("/auth/login", tt.headers...)
 		if resp.StatusCode != tt.status {
 			t.Errorf("%s: %d, want %d", name, resp.StatusCode, tt.status)
+		}
+		if resp.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: Cache-Control is %q", name, resp.Header.Get("Cache-Control"))
 		}
 		if tt.status == 403 && (len(resp.Cookies()) > 0 || !a.logs.has(ReasonNotNavigation)) {
 			t.Errorf("%s: cookies %v, log %s", name, resp.Cookies(), a.logs)

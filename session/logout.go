@@ -62,9 +62,6 @@ func (m *Manager) serveLogout(w http.ResponseWriter, r *http.Request) {
 		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: ReasonCrossOrigin, Err: err})
 		return
 	}
-	if s := m.entered(r.Context()); s != nil {
-		s.leave()
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), logoutTimeout)
 	defer cancel()
 	// A session that has expired still has the ID token that tells the provider
@@ -89,7 +86,10 @@ func (m *Manager) endLocally(w http.ResponseWriter, r *http.Request, rec *record
 	if rec == nil || rec.tokens == nil {
 		return nil
 	}
-	m.end(rec, ReasonSignedOut, m.cfg.Now())
+	m.end(presenceOf(rec), ReasonSignedOut, m.cfg.Now())
+	if old, ok := m.replaced.get(keyOf("replaced", string(rec.id[:])), m.cfg.Now()); ok {
+		m.end(old, ReasonSignedOut, m.cfg.Now())
+	}
 	m.log(r, slog.LevelInfo, "session: signed out", slog.String("session", rec.id.hash()))
 	return rec.tokens
 }

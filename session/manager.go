@@ -25,8 +25,9 @@ type Manager struct {
 
 	refresher *refresher
 	callbacks *callbacks
-	ended     *memory[ending] // by session: what the cookies of old must not undo
-	values    *memory[values] // by session: what Set wrote and the browser may not have yet
+	ended     *memory[ending]   // by session: what the cookies of old must not undo
+	replaced  *memory[presence] // by session: the one before it, while that may still be answered
+	values    *memory[values]   // by session: what Set wrote and the browser may not have yet
 
 	page *template.Template
 }
@@ -90,6 +91,7 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 		refresher: newRefresher(rp, &cfg),
 		callbacks: newCallbacks(cfg.Now),
 		ended:     newMemory[ending](maxEnded),
+		replaced:  newMemory[presence](maxValues),
 		values:    newMemory[values](maxValues),
 		page:      pageTemplate(),
 	}, nil

@@ -22,12 +22,12 @@ const replacedGrace = time.Minute
 
 // end remembers that a session is over, as long as its cookie could come back.
 // The first reason stands, but signing out is stronger.
-func (m *Manager) end(rec *record, reason string, at time.Time) {
+func (m *Manager) end(p presence, reason string, at time.Time) {
 	now := m.cfg.Now()
-	if e, ok := m.endingOf(rec, now); ok && (e.reason == reason || e.reason == ReasonSignedOut) {
+	if e, ok := m.ended.get(endedKey(p.id), now); ok && (e.reason == reason || e.reason == ReasonSignedOut) {
 		return
 	}
-	m.ended.put(endedKey(rec.id), ending{reason, at}, now, rec.expires)
+	m.ended.put(endedKey(p.id), ending{reason, at}, now, p.ends)
 }
 
 func (m *Manager) endingOf(rec *record, now time.Time) (ending, bool) {

@@ -13,9 +13,6 @@ import (
 )
 
 const (
-	// A token is refreshed that long before its end, or a quarter of its life
-	// before, whichever is less.
-	refreshAhead = 60 * time.Second
 	// refreshTimeout is for one refresh: the token request, and metadata and keys
 	// where they are not at hand.
 	refreshTimeout = 20 * time.Second
@@ -33,6 +30,9 @@ const (
 
 	firstBackoff   = time.Second
 	longestBackoff = 30 * time.Second
+	// rejectedPause is how long after a refresh that an API's 401 asked for another
+	// 401 is believed to have other reasons than the token.
+	rejectedPause = 30 * time.Second
 	// failureMemory is how long failures in a row count as such.
 	failureMemory = 10 * time.Minute
 )
@@ -49,8 +49,7 @@ func (g grant) due(now time.Time) bool {
 	if g.tokens.RefreshToken == "" || g.tokens.Expiry.IsZero() {
 		return false
 	}
-	life := max(0, g.tokens.Expiry.Sub(g.saved))
-	return !now.Before(g.tokens.Expiry.Add(-min(refreshAhead, life/4)))
+	return !now.Before(g.tokens.RefreshAt())
 }
 
 // over says whether the access token has expired.
@@ -70,6 +69,7 @@ type refresher struct {
 	results  *memory[grant]
 	sources  *memory[memoryKey] // by the key of a result: the key it is under
 	failures *memory[*failure]
+	rejected *memory[struct{}] // by session: one was refreshed because of a 401 a moment ago
 
 	mu      sync.Mutex
 	running map[memoryKey]*refresh
@@ -96,6 +96,7 @@ func newRefresher(rp *client.Client, cfg *Config) *refresher {
 		results:  newMemory[grant](maxResults),
 		sources:  newMemory[memoryKey](maxResults),
 		failures: newMemory[*failure](maxResults),
+		rejected: newMemory[struct{}](maxResults),
 		running:  make(map[memoryKey]*refresh),
 	}
 }
@@ -168,26 +169,51 @@ func (f *refresher) join(ctx context.Context, want renewal) (*refresh, grant, er
 	if ok && (failed.dead || now.Before(failed.retry)) {
 		return nil, grant{}, failed
 	}
-	underway := f.running[key]
-	if underway == nil {
-		underway = &refresh{done: make(chan struct{})}
-		f.running[key] = underway
-		want.grant = g
-		go f.run(context.WithoutCancel(ctx), key, want, underway)
+	if underway := f.running[key]; underway != nil {
+		return underway, grant{}, nil
 	}
+	if want.rejected != "" {
+		pause := keyOf("rejected", string(want.id[:]))
+		if _, ok := f.rejected.get(pause, now); ok {
+			return nil, grant{}, errRejectedAgain
+		}
+		f.rejected.put(pause, struct{}{}, now, now.Add(rejectedPause))
+	}
+	underway := &refresh{done: make(chan struct{})}
+	f.running[key] = underway
+	want.grant = g
+	go f.run(context.WithoutCancel(ctx), key, want, underway)
 	return underway, grant{}, nil
 }
+
+var errRejectedAgain = errors.New("the token is new, and was refused all the same")
 
 func (f *refresher) run(ctx context.Context, key memoryKey, want renewal, underway *refresh) {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	tokens, err := f.request(ctx, want.grant.tokens)
+	failed := f.settle(key, want, underway, tokens, err)
+	if failed == nil {
+		return
+	}
+	// The app's log handler may wait, or panic, without harm to anybody's session.
+	defer func() { _ = recover() }()
+	level := slog.LevelWarn
+	if failed.dead {
+		level = slog.LevelInfo
+	}
+	f.logger.LogAttrs(ctx, level, "session: refresh failed", slog.String("reason", failed.reason),
+		slog.Bool("ended", failed.dead), slog.String("session", want.id.hash()), causeAttr(err))
+}
 
+// settle remembers what came of a refresh, and tells who waits for it.
+func (f *refresher) settle(key memoryKey, want renewal, underway *refresh, tokens *client.Tokens, err error) (failed *failure) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()
 	if err != nil {
-		underway.err = f.fail(ctx, key, want, now, err)
+		failed = f.fail(key, want, now, err)
+		underway.err = failed
 	} else {
 		underway.grant = grant{tokens: tokens, saved: after(want.grant.saved, now)}
 		f.results.put(key, underway.grant, now, want.ends)
@@ -196,6 +222,7 @@ func (f *refresher) run(ctx context.Context, key memoryKey, want renewal, underw
 	}
 	delete(f.running, key)
 	close(underway.done)
+	return failed
 }
 
 var errOtherUser = errors.New("the refreshed ID token is another user's")
@@ -239,44 +266,31 @@ func (e *failure) Unwrap() []error {
 	return []error{e.err}
 }
 
-func (f *refresher) fail(ctx context.Context, key memoryKey, want renewal, now time.Time, err error) *failure {
-	failed := judge(err, want.grant.over(now))
-	level, until := slog.LevelInfo, want.ends
+func (f *refresher) fail(key memoryKey, want renewal, now time.Time, err error) *failure {
+	failed := judge(err)
+	until := want.ends
 	if !failed.dead {
 		if last, ok := f.failures.get(key, now); ok {
 			failed.count = last.count + 1
 		}
 		failed.retry = now.Add(min(firstBackoff<<min(failed.count, 10), longestBackoff))
-		level, until = slog.LevelWarn, now.Add(failureMemory)
+		until = now.Add(failureMemory)
 	}
 	f.failures.put(key, failed, now, until)
-	f.logger.LogAttrs(ctx, level, "session: refresh failed", slog.String("reason", failed.reason),
-		slog.Bool("ended", failed.dead), slog.String("session", want.id.hash()), causeAttr(err))
 	return failed
 }
 
-// judge tells a dead grant from a provider in trouble.
-func judge(err error, expired bool) *failure {
+// judge tells a dead grant from a provider in trouble, as client.Refresh does.
+func judge(err error) *failure {
 	failed := &failure{reason: ReasonRefreshFailed, err: err}
 	var claim *jwtverify.ClaimError
-	var answer *client.ResponseError
 	switch {
 	case errors.Is(err, errOtherUser), errors.As(err, &claim) && (claim.Claim == "sub" || claim.Claim == "iss"):
 		failed.reason, failed.dead = ReasonOtherUser, true
 	case errors.Is(err, client.ErrInvalidGrant):
 		failed.dead = true
-	case expired && errors.As(err, &answer) && refusesGrant(answer):
-		failed.dead = true
 	}
 	return failed
-}
-
-// refusesGrant: dex says invalid_request of a dead grant, and Glewlwyd an empty
-// 400. So once the access token has expired every refusal ends the session, but
-// those that are not about the grant.
-func refusesGrant(answer *client.ResponseError) bool {
-	return answer.Status >= 400 && answer.Status < 500 &&
-		answer.Status != 408 && answer.Status != 429 && answer.Code != "invalid_client"
 }
 
 // underway is the refresh of a grant that is running now; nil: none.

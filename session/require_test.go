@@ -154,8 +154,9 @@ func TestLoad(t *testing.T) {
 		if user != "" {
 			b.mustSignIn(user)
 		}
-		if resp := b.get("/public"); resp.Header.Get("Cache-Control") != "public, max-age=60" || resp.Header.Get("Vary") != "" {
-			t.Errorf("a page for everybody has %v", resp.Header)
+		stored := map[string]string{"": "public, max-age=60", "alice": "no-store"}[user]
+		if resp := b.get("/public"); resp.Header.Get("Cache-Control") != stored || resp.Header.Get("Vary") != "Cookie" {
+			t.Errorf("a page that does not ask has %v", resp.Header)
 		}
 		resp := b.get("/public?who")
 		if got := body(resp); got != fmt.Sprintf("%q", user) {
@@ -183,6 +184,14 @@ func TestLoadAroundAll(t *testing.T) {
 		t.Errorf("%d, cookies left %q", resp.StatusCode, b.jar.names())
 	}
 	a.wantUser(b, "nobody: "+ReasonNoSession)
+	// What Load would delete is not the cookie that the callback sets.
+	b.jar.SetCookies(b.base, []*http.Cookie{{Name: "__Host-postern", Value: "damaged", Path: "/", Secure: true}})
+	a.handler = a.mux
+	authorization := b.begin("/page")
+	a.handler = a.m.Load(a.mux)
+	b.jar.SetCookies(b.base, []*http.Cookie{{Name: "__Host-postern", Value: "damaged", Path: "/", Secure: true}})
+	a.wantRedirect(b.get(b.callbackOf(authorization, "alice"), fromProvider...), "/page")
+	a.wantUser(b, "alice")
 }
 
 func TestGuard(t *testing.T) {

@@ -41,6 +41,10 @@ const (
 	// keyIDLength is in base64 characters: 36 bits tell a handful of secrets
 	// apart, and say nothing about them.
 	keyIDLength = 6
+	// formLength is of the form, which is the next character.
+	formLength = 1
+	formText   = 't'
+	formPacked = 'p'
 
 	macLength  = sha256.Size
 	timeLength = 5 // seconds since 1970 as securecookie counts them, until the year 36812
@@ -50,14 +54,17 @@ const (
 
 // strict is base64 that refuses a last character with bits that decode to
 // nothing, so that there is one text for the same bytes.
-var strict = base64.RawURLEncoding.Strict()
+var (
+	strict     = base64.RawURLEncoding.Strict()
+	strictText = base64.URLEncoding.Strict() // as securecookie writes it, with padding
+)
 
 // A sealer encrypts and authenticates cookie values with securecookie. The
 // first secret seals, all of them open. It is safe for concurrent use.
 //
-// A sealed value is the key ID and securecookie's text with its outer base64
-// taken off: carried as it is, base64 within base64, it would be a third
-// longer, and flipped bits in its last character would pass.
+// A sealed value is the key ID, a form, and securecookie's text, either as it is
+// or packed. The text is base64 within base64; packed it is a quarter shorter, and
+// opening it takes a third longer, because the text must be made again.
 type sealer struct {
 	keys    []*sealKey
 	scratch sync.Pool // of *[]byte, for texts being rebuilt: nothing secret
@@ -129,12 +136,17 @@ func (s *sealer) selfTest() error {
 			if err != nil {
 				return fmt.Errorf("self-test: %w", err)
 			}
-			raw, _ := strict.DecodeString(sealed[keyIDLength:])
-			if strings.Contains(string(raw), plain[:8]) {
+			short, err := pack(sealed)
+			if err != nil {
+				return fmt.Errorf("self-test: %w", err)
+			}
+			if raw, _ := strict.DecodeString(short[keyIDLength+formLength+prefixLength:]); strings.Contains(string(raw), plain) {
 				return errors.New("self-test: a sealed value is readable")
 			}
-			if got, err := s.open(p, name, sealed); err != nil || string(got) != plain {
-				return errors.New("self-test: a sealed value does not open")
+			for _, form := range [...]string{sealed, short} {
+				if got, err := s.open(p, name, form); err != nil || string(got) != plain {
+					return errors.New("self-test: a sealed value does not open")
+				}
 			}
 			if _, err := s.open(p, "other", sealed); err == nil {
 				return errors.New("self-test: a sealed value opens under another name")
@@ -168,22 +180,22 @@ func (k *sealKey) seal(p purpose, cookie string, plain []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sealing: %w", err)
 	}
-	return packText(k.id, text)
+	return k.id + string(formText) + text, nil
 }
 
 // open returns what seal was given, in bytes that are the caller's own. A
 // value under a secret this sealer lacks is errUnknownKey; everything else
 // that does not open, for whatever reason, is errUndecryptable.
 func (s *sealer) open(p purpose, cookie, sealed string) ([]byte, error) {
-	if len(sealed) < keyIDLength {
+	if len(sealed) < keyIDLength+formLength {
 		return nil, errUndecryptable
 	}
 	key := s.key(sealed[:keyIDLength])
 	if key == nil {
 		return nil, errUnknownKey
 	}
-	text, err := s.unpackText(sealed[keyIDLength:])
-	if err != nil {
+	text, ok := s.textOf(sealed[keyIDLength:])
+	if !ok {
 		return nil, errUndecryptable
 	}
 	var plain []byte
@@ -193,12 +205,37 @@ func (s *sealer) open(p purpose, cookie, sealed string) ([]byte, error) {
 	return plain, nil
 }
 
-// packText is how a text of securecookie travels. The text is
-// base64("time|base64(encrypted)|MAC"); what travels is the key ID, MAC and time
-// in base64, and the inner base64 as it stands, without its padding.
-func packText(keyID, text string) (string, error) {
+// textOf gives the text of securecookie in a sealed value without its key ID.
+// No other value has the same text.
+func (s *sealer) textOf(value string) (text string, ok bool) {
+	form, carried := value[0], value[formLength:]
+	switch form {
+	case formText:
+		return carried, canonical(carried)
+	case formPacked:
+		return s.unpack(carried)
+	}
+	return "", false
+}
+
+// canonical says whether text is the one that base64 makes of what it decodes
+// to. Inside, only line breaks would be skipped; at the end, bits would.
+func canonical(text string) bool {
+	const group = 4
+	if len(text) < group || strings.IndexByte(text, '\r') >= 0 || strings.IndexByte(text, '\n') >= 0 {
+		return false
+	}
+	var last [3]byte
+	_, err := strictText.Decode(last[:], []byte(text[len(text)-group:]))
+	return err == nil
+}
+
+// pack makes a sealed value shorter. Of securecookie's text, which is
+// base64("time|base64(encrypted)|MAC"), it leaves MAC and time in base64, and
+// the inner base64 as it stands, without its padding.
+func pack(sealed string) (string, error) {
 	malformed := errors.New("sealing: securecookie wrote something else than expected")
-	raw, err := base64.URLEncoding.DecodeString(text)
+	raw, err := strictText.DecodeString(sealed[keyIDLength+formLength:])
 	if err != nil || len(raw) < macLength+1 {
 		return "", malformed
 	}
@@ -211,26 +248,26 @@ func packText(keyID, text string) (string, error) {
 	var prefix [macLength + timeLength]byte
 	copy(prefix[:], mac)
 	putTime(prefix[macLength:], unix)
-	return keyID + strict.EncodeToString(prefix[:]) + strings.TrimRight(inner, "="), nil
+	return sealed[:keyIDLength] + string(formPacked) + strict.EncodeToString(prefix[:]) + strings.TrimRight(inner, "="), nil
 }
 
-// unpackText rebuilds the text of securecookie. The inner base64 is covered by
-// the MAC as text, the rest is decoded strictly, and padding is refused: there
-// is one s for each text.
-func (s *sealer) unpackText(carried string) (string, error) {
-	if len(carried) <= prefixLength || carried[len(carried)-1] == '=' {
-		return "", errUndecryptable
+// unpack makes the text of securecookie again. The MAC covers the inner base64
+// as text, the rest is decoded strictly, and padding is refused: so each text has
+// one packed value.
+func (s *sealer) unpack(packed string) (text string, ok bool) {
+	if len(packed) <= prefixLength || packed[len(packed)-1] == '=' {
+		return "", false
 	}
 	var prefix [macLength + timeLength]byte
-	// DecodeString and its kin skip CR and LF: then the length tells.
-	if n, err := strict.Decode(prefix[:], []byte(carried[:prefixLength])); err != nil || n != len(prefix) {
-		return "", errUndecryptable
+	// Decode skips line breaks: then it is the length that tells.
+	if n, err := strict.Decode(prefix[:], []byte(packed[:prefixLength])); err != nil || n != len(prefix) {
+		return "", false
 	}
-	inner := carried[prefixLength:]
+	inner := packed[prefixLength:]
 
-	pooled := s.scratch.Get().(*[]byte)
-	defer s.scratch.Put(pooled)
-	fields := strconv.AppendUint((*pooled)[:0], getTime(prefix[macLength:]), 10)
+	scratch := s.scratch.Get().(*[]byte)
+	defer s.scratch.Put(scratch)
+	fields := strconv.AppendUint((*scratch)[:0], getTime(prefix[macLength:]), 10)
 	fields = append(fields, '|')
 	fields = append(fields, inner...)
 	fields = append(fields, "==="[:(4-len(inner)%4)%4]...)
@@ -238,8 +275,8 @@ func (s *sealer) unpackText(carried string) (string, error) {
 	fields = append(fields, prefix[:macLength]...)
 	// The outer layer goes behind its own source, in the same buffer.
 	both := base64.URLEncoding.AppendEncode(fields, fields)
-	*pooled = both
-	return string(both[len(fields):]), nil
+	*scratch = both
+	return string(both[len(fields):]), true
 }
 
 func putTime(dst []byte, seconds uint64) {

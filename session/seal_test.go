@@ -29,6 +29,20 @@ func testSealer(t testing.TB, app string, secrets ...byte) *sealer {
 	return s
 }
 
+// forms are both forms of a sealed value.
+func forms(t testing.TB, s *sealer, plain string) []string {
+	t.Helper()
+	sealed, err := s.seal(purposeSession, "name", []byte(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, err := pack(sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{sealed, short}
+}
+
 func TestV27SecretsRefused(t *testing.T) {
 	for _, test := range []struct{ name, secret, reason string }{
 		{"empty", "", "is the environment variable set"},
@@ -107,10 +121,17 @@ func TestSealLeavesPlainAlone(t *testing.T) {
 		if len(one) != sealedLength(size) {
 			t.Errorf("%d bytes sealed are %d, sealedLength says %d", size, len(one), sealedLength(size))
 		}
-		if strings.Trim(one, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			t.Errorf("%.40q has more than base64url", one)
+		short, err := pack(two)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, sealed := range []string{one, two} {
+		if strings.Trim(one+short, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=") != "" {
+			t.Errorf("%.40q or %.40q has more than base64url", one, short)
+		}
+		if size >= 1000 && len(short) > len(one)*77/100 {
+			t.Errorf("%d bytes packed are %d", len(one), len(short))
+		}
+		for _, sealed := range []string{one, two, short} {
 			if got, err := s.open(purposeSession, "name", sealed); err != nil || !bytes.Equal(got, before) {
 				t.Errorf("%d bytes: opened to %.20q, %v", size, got, err)
 			}
@@ -121,19 +142,25 @@ func TestSealLeavesPlainAlone(t *testing.T) {
 	}
 }
 
-// The bytes behind key ID, MAC and time are ciphertext: securecookie with a nil
-// block key would have the plain text there.
+// securecookie with a nil block key would have the plain text behind its time.
 func TestV27Encrypted(t *testing.T) {
-	s := testSealer(t, "app", 1)
-	sealed, err := s.seal(purposeSession, "name", bytes.Repeat([]byte("canary"), 100))
+	plain := strings.Repeat("canary", 100)
+	both := forms(t, testSealer(t, "app", 1), plain)
+	text, err := base64.URLEncoding.DecodeString(both[0][keyIDLength+formLength:])
 	if err != nil {
 		t.Fatal(err)
 	}
-	for skip := range 4 {
-		raw, _ := base64.RawURLEncoding.DecodeString(sealed[skip : skip+(len(sealed)-skip)/4*4])
-		if bytes.Contains(raw, []byte("cana")) || strings.Contains(sealed, "canary") {
-			t.Fatal("a sealed value is readable")
-		}
+	inner := text[len("1234567890|") : len(text)-macLength-len("|")]
+	encrypted, err := base64.URLEncoding.DecodeString(string(inner))
+	if err != nil || len(encrypted) != 16+len(plain) {
+		t.Fatalf("%d bytes, %v", len(encrypted), err)
+	}
+	if bytes.Contains(encrypted, []byte("cana")) {
+		t.Error("a sealed value is readable")
+	}
+	packed, err := base64.RawURLEncoding.DecodeString(both[1][keyIDLength+formLength+prefixLength:])
+	if err != nil || !bytes.Equal(packed, encrypted) {
+		t.Errorf("the packed form has other bytes: %v", err)
 	}
 }
 
@@ -200,44 +227,47 @@ func TestV26PurposesNamesAndAppsAreApart(t *testing.T) {
 
 func TestV27EveryBitOfASealedValue(t *testing.T) {
 	s := testSealer(t, "app", 1)
-	for size := 1; size <= 6; size++ { // all lengths of the last group of base64
-		sealed, err := s.seal(purposeSession, "name", bytes.Repeat([]byte("x"), size))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range len(sealed) {
-			for bit := range 8 {
-				flipped := []byte(sealed)
-				flipped[i] ^= 1 << bit
-				want := errUndecryptable
-				if i < keyIDLength {
-					want = errUnknownKey
-				}
-				if _, err := s.open(purposeSession, "name", string(flipped)); !errors.Is(err, want) {
-					t.Fatalf("byte %d of %d, bit %d: %v, want %v", i, len(sealed), bit, err, want)
+	for size := 1; size <= 9; size++ { // all lengths of the last groups of base64
+		for _, sealed := range forms(t, s, strings.Repeat("x", size)) {
+			for i := range len(sealed) {
+				for bit := range 8 {
+					flipped := []byte(sealed)
+					flipped[i] ^= 1 << bit
+					want := errUndecryptable
+					if i < keyIDLength {
+						want = errUnknownKey
+					}
+					if _, err := s.open(purposeSession, "name", string(flipped)); !errors.Is(err, want) {
+						t.Fatalf("byte %d of %d, bit %d: %v, want %v", i, len(sealed), bit, err, want)
+					}
 				}
 			}
 		}
 	}
 }
 
+// Neither form has a second text, and neither is the other.
 func TestV27OneTextForEachValue(t *testing.T) {
 	s := testSealer(t, "app", 1)
-	for size := 1; size <= 3; size++ {
-		sealed, err := s.seal(purposeSession, "name", bytes.Repeat([]byte("x"), size))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, extra := range []string{"=", "==", "===", "\r", "\n", "\r\n", "A", "AAAA", " ", "|", "\x00"} {
-			for at := keyIDLength; at <= len(sealed); at++ {
-				if _, err := s.open(purposeSession, "name", sealed[:at]+extra+sealed[at:]); !errors.Is(err, errUndecryptable) {
-					t.Fatalf("%q put in at %d of %d: %v", extra, at, len(sealed), err)
+	for size := 1; size <= 9; size++ {
+		for _, sealed := range forms(t, s, strings.Repeat("x", size)) {
+			for _, extra := range []string{"=", "==", "===", "====", "\r", "\n", "\r\n", "A", "AAAA", " ", "|", "\x00"} {
+				for at := keyIDLength; at <= len(sealed); at++ {
+					if _, err := s.open(purposeSession, "name", sealed[:at]+extra+sealed[at:]); !errors.Is(err, errUndecryptable) {
+						t.Fatalf("%q put in at %d of %d: %v", extra, at, len(sealed), err)
+					}
 				}
 			}
-		}
-		for n := range len(sealed) {
-			if _, err := s.open(purposeSession, "name", sealed[:n]); err == nil {
-				t.Fatalf("the first %d of %d bytes open", n, len(sealed))
+			for n := range len(sealed) {
+				if _, err := s.open(purposeSession, "name", sealed[:n]); err == nil {
+					t.Fatalf("the first %d of %d bytes open", n, len(sealed))
+				}
+			}
+			for _, form := range "tpTP01" {
+				other := sealed[:keyIDLength] + string(form) + sealed[keyIDLength+formLength:]
+				if _, err := s.open(purposeSession, "name", other); other != sealed && !errors.Is(err, errUndecryptable) {
+					t.Fatalf("as form %c: %v", form, err)
+				}
 			}
 		}
 	}
@@ -245,16 +275,15 @@ func TestV27OneTextForEachValue(t *testing.T) {
 
 func FuzzOpen(f *testing.F) {
 	s := testSealer(f, "app", 1)
-	sealed, err := s.seal(purposeSession, "name", []byte("plain"))
-	if err != nil {
-		f.Fatal(err)
+	for _, sealed := range forms(f, s, "plain") {
+		f.Add(sealed)
 	}
-	f.Add(sealed)
 	f.Add(s.keys[0].id)
-	f.Add(s.keys[0].id + strings.Repeat("A", prefixLength+1))
+	f.Add(s.keys[0].id + "p" + strings.Repeat("A", prefixLength+1))
+	f.Add(s.keys[0].id + "t" + strings.Repeat("A", 64))
 	f.Fuzz(func(t *testing.T, value string) {
 		plain, err := s.open(purposeSession, "name", value)
-		if err == nil && value != sealed {
+		if err == nil && string(plain) != "plain" {
 			t.Fatalf("%q opens to %q", value, plain)
 		}
 		if err != nil && !errors.Is(err, errUnknownKey) && !errors.Is(err, errUndecryptable) {

@@ -65,7 +65,8 @@ type contextKey struct{}
 // Load make. It is never nil: without a session, or outside of these, SignedIn
 // is false, identity is empty, and Token and Set fail with ErrSignIn.
 //
-// Under Load, a response is not stored by caches if its handler called From.
+// Under Load, a response is not stored by caches if somebody is signed in or its
+// handler called From before the first byte; all others vary by Cookie.
 func From(ctx context.Context) *Session {
 	s, ok := ctx.Value(contextKey{}).(*Session)
 	if !ok {
@@ -164,6 +165,10 @@ func (s *Session) Get(name string) ([]byte, bool) {
 // one that responds last wins; different names do not disturb each other within
 // one process.
 //
+// A browser can keep an old cookie and present it again, and with it old values,
+// until the session ends. So this is no place for what must only go one way: a
+// count of tries, a coupon that is used up, a second factor that was withdrawn.
+//
 // It fails with a *TooLargeError if the session would not fit its cookies,
 // ErrHeadersSent once the response has begun, and ErrSignIn if nobody is signed
 // in. Then nothing has changed.
@@ -237,12 +242,13 @@ func (s *Session) commit(h http.Header) {
 		forbidStoring(h)
 		return
 	}
-	if s.used.Load() {
+	// What a handler writes after this may be about who is signed in.
+	if s.used.Load() || s.SignedIn() {
 		if !storesPrivately(h) {
 			forbidStoring(h)
 		}
-		varyByCookie(h)
 	}
+	varyByCookie(h)
 }
 
 // writeCookies says whether there is a cookie in h now. It never lets a slow

@@ -125,7 +125,11 @@ type bearerTransport struct{ session *Session }
 func (t *bearerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	base := t.base()
 	if r.Header.Get("Authorization") != "" || leftOrigin(r) {
-		return base.RoundTrip(r)
+		resp, err := base.RoundTrip(r)
+		if resp != nil {
+			resp.Request = r // a RoundTripper need not say it, and leftOrigin follows it
+		}
+		return resp, err
 	}
 	if r.URL.Scheme != "https" && !loopback(r.URL.Hostname()) {
 		closeBody(r)

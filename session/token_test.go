@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -251,19 +252,47 @@ func TestHTTPClientKeepsTheTokenHome(t *testing.T) {
 			t.Errorf("within one origin: %v, %q", err, p.seen)
 		}
 		// There and back again: who was in the middle has chosen the address.
-		back := p.URL + "/redirect?to=" + elsewhere.URL + "/redirect?to=" + p.URL + "/back"
-		if err := get(back); err != nil {
+		redirect := func(from, to string) string { return from + "/redirect?to=" + url.QueryEscape(to) }
+		p.seen = nil
+		if err := get(redirect(p.URL, redirect(elsewhere.URL, redirect(p.URL, "/back")))); err != nil {
 			t.Fatal(err)
 		}
 		if len(elsewhere.seen) != 1 || strings.Contains(elsewhere.seen[0], "Bearer") {
 			t.Errorf("elsewhere: %q", elsewhere.seen)
 		}
-		if last := p.seen[len(p.seen)-1]; len(p.seen) != 4 || strings.Contains(last, "Bearer") {
-			t.Errorf("and back: %d, %q", len(p.seen), last)
+		if len(p.seen) != 3 || strings.Contains(p.seen[1]+p.seen[2], "Bearer") {
+			t.Errorf("and back: %d, %q", len(p.seen), p.seen)
 		}
 		err := get("http://api.example.com/")
 		if err == nil || !strings.Contains(err.Error(), "not sent over http") {
 			t.Errorf("by http: %v", err)
+		}
+	})
+}
+
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A transport that does not rewind bodies by itself, as http.Transport does.
+func TestHTTPClientSendsTheBodyAgain(t *testing.T) {
+	var bodies []string
+	a := newApp(t, func(cfg *appConfig) {
+		cfg.session.Transport = roundTripFunc(func(r *http.Request) (*http.Response, error) {
+			bodies = append(bodies, body(&http.Response{Body: r.Body}))
+			status := http.StatusUnauthorized
+			if len(bodies) == 2 {
+				status = http.StatusOK
+			}
+			return &http.Response{StatusCode: status, Body: http.NoBody, Request: r}, nil
+		})
+	})
+	b := a.browser()
+	b.mustSignIn("alice")
+	within(b, func(_ http.ResponseWriter, _ *http.Request, s *Session) {
+		resp, err := s.HTTPClient().Post("https://api.example.com/", "text/plain", strings.NewReader("text"))
+		if err != nil || resp.StatusCode != http.StatusOK || len(bodies) != 2 || bodies[1] != "text" {
+			t.Errorf("%v, bodies %q", err, bodies)
 		}
 	})
 }

@@ -39,7 +39,7 @@ func main() {
 	only := flag.String("only", "", "numbers of the checks to disable, with commas")
 	tests := flag.String("run", ".", "run only tests that match `pattern`")
 	workers := flag.Int("p", min(2, runtime.NumCPU()), "tests to run at once")
-	timeout := flag.Duration("timeout", time.Minute, "a test that takes longer is red")
+	timeout := flag.Duration("timeout", 30*time.Second, "a test that takes longer is red")
 	flag.Parse()
 
 	m := &mutation{

@@ -325,8 +325,8 @@ func (s *scanner) escape() error {
 	if !strings.HasPrefix(s.text[s.at:], `\u`) {
 		return errUTF8
 	}
-	low, ok := hex4(s.text[s.at+2:])
-	if !ok || utf16.DecodeRune(r, low) == unicode.ReplacementChar {
+	low, _ := hex4(s.text[s.at+2:]) // 0, no half of a pair, where there are no four digits
+	if utf16.DecodeRune(r, low) == unicode.ReplacementChar {
 		return errUTF8 // half a surrogate pair: decoders disagree on what it means
 	}
 	s.at += 6
@@ -516,12 +516,6 @@ func plainEscape(c byte) byte {
 func hex4(s string) (rune, bool) {
 	if len(s) < 4 {
 		return 0, false
-	}
-	for i := range 4 {
-		c := s[i]
-		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
-			return 0, false
-		}
 	}
 	n, err := strconv.ParseUint(s[:4], 16, 16)
 	return rune(n), err == nil

@@ -52,7 +52,7 @@ if (env.OP_SHAPE && !shape) throw new Error(`OP_SHAPE is one of ${Object.keys(SH
 
 let issuer;
 let mtls = null;
-let keys = makeKeys();
+let keys = await makeKeys();
 let provider;
 let callback;
 
@@ -106,7 +106,7 @@ async function decideCIBA({ id, deny, acr = 'urn:op:2fa' }) {
 const controls = {
   events: () => events,
   requests: () => requests,
-  rotate() { keys = makeKeys(); build(); return { kids: keys.map((k) => k.kid) }; },
+  async rotate() { keys = await makeKeys(); build(); return { kids: keys.map((k) => k.kid) }; },
   hold({ path }) { held.set(path, []); return {}; },
   release() {
     const waiting = [...held.values()].flat();
