@@ -2,7 +2,9 @@ package client
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -140,7 +142,13 @@ func TestRefreshOfAnotherUserWhileKeysAreDown(t *testing.T) {
 	t.Run("not a token", func(t *testing.T) {
 		p := newOP(t)
 		old := p.signIn(p.client(nil))
-		for _, idToken := range []string{"x", "a.%.c", "a.W10.c"} {
+		claims := fmt.Sprintf(`{"iss":%q,"sub":%q}`, old.IDToken.Issuer, old.IDToken.Subject)
+		twice := strings.TrimSuffix(claims, "}") + `,"sub":"mallory"}`
+		encode := base64.RawURLEncoding.EncodeToString
+		if !namesSameUser("a."+encode([]byte(claims))+".c", old.IDToken) {
+			t.Error("the accepted case names nobody")
+		}
+		for _, idToken := range []string{"x", "a.%.c", "a.W10.c", "a." + encode([]byte(claims)) + "%.c", "a." + encode([]byte(twice)) + ".c"} {
 			if namesSameUser(idToken, old.IDToken) {
 				t.Errorf("%q names a user", idToken)
 			}

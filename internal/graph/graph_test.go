@@ -52,6 +52,8 @@ var rules = [...]rule{
 		"what a user writes, with the public packages only"},
 	{"internal/mutate", nil,
 		"a tool of the build: it may not pull a module into go.mod"},
+	{"internal/leak", nil,
+		"what every TestMain ends with; it imports no package testing, and nothing but tests imports it"},
 	{"internal/graph", nil,
 		"tests only"},
 }
