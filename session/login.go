@@ -58,7 +58,7 @@ func (m *Manager) Login(w http.ResponseWriter, r *http.Request, opts *LoginOptio
 	a, err := m.newAttempt(r, opts)
 	if err == nil {
 		target := a.login.URL()
-		err = m.cookies.writeAttempt(w.Header(), r, a, byPost(target))
+		err = m.writeAttempt(w, r, a)
 		if err == nil {
 			forbidStoring(w.Header())
 			w.Header().Set("Referrer-Policy", "no-referrer")
@@ -68,6 +68,20 @@ func (m *Manager) Login(w http.ResponseWriter, r *http.Request, opts *LoginOptio
 		}
 	}
 	m.fail(w, r, startError(err))
+}
+
+// writeAttempt gives up the return address rather than the sign-in, where a large
+// session leaves no room for both.
+func (m *Manager) writeAttempt(w http.ResponseWriter, r *http.Request, a *attempt) error {
+	post := byPost(a.login.URL())
+	err := m.cookies.writeAttempt(w.Header(), r, a, post)
+	var tooLarge *TooLargeError
+	if a.returnTo == "/" || !errors.As(err, &tooLarge) {
+		return err
+	}
+	m.log(r, slog.LevelInfo, "session: return address not taken", slog.String("reason", ReasonTooLarge), causeAttr(err))
+	a.returnTo = "/"
+	return m.cookies.writeAttempt(w.Header(), r, a, post)
 }
 
 func (m *Manager) newAttempt(r *http.Request, opts *LoginOptions) (*attempt, error) {

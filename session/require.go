@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -84,6 +85,10 @@ func (m *Manager) entered(ctx context.Context) *Session {
 func (m *Manager) admit(w http.ResponseWriter, r *http.Request, s *Session, rules []Rule) bool {
 	if !s.SignedIn() {
 		if m.navigation(r) {
+			if r.URL.Path == m.redirect.Path { // or nobody would ever arrive
+				m.fail(w, r, &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Err: errAroundCallback})
+				return false
+			}
 			m.Login(w, r, nil)
 			return false
 		}
@@ -99,6 +104,8 @@ func (m *Manager) admit(w http.ResponseWriter, r *http.Request, s *Session, rule
 	}
 	return true
 }
+
+var errAroundCallback = errors.New("Require or Guard stands around the callback route: register Routes outside of it")
 
 // navigation says whether a request without a session is sent to the provider.
 func (m *Manager) navigation(r *http.Request) bool {

@@ -2,11 +2,13 @@ package session
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -247,5 +249,41 @@ func TestLoadIsNotStoredWhereSomebodyIsSignedIn(t *testing.T) {
 	b.mustSignIn("alice")
 	if h := b.get("/late").Header; h.Get("Cache-Control") != "no-store" || h.Get("Vary") != "Cookie" {
 		t.Errorf("for alice: %v", h)
+	}
+}
+
+// Beside a session that is as large as it may be, the sign-in goes on without its
+// return address.
+func TestLoginBesideALargeSession(t *testing.T) {
+	a := newApp(t)
+	b := a.browser()
+	b.mustSignIn("alice")
+	within(b, func(_ http.ResponseWriter, _ *http.Request, s *Session) {
+		fits, tooMuch := 0, 8000
+		for tooMuch-fits > 1 {
+			if n := (fits + tooMuch) / 2; s.Set("fill", []byte(rand.Text() + strings.Repeat("x", n))) == nil {
+				fits = n
+			} else {
+				tooMuch = n
+			}
+		}
+	})
+	address := "/page?" + strings.Repeat("x", 1000)
+	authorization := b.get("/auth/login?return_to=" + url.QueryEscape(address)).Header.Get("Location")
+	a.wantRedirect(b.get(b.callbackOf(authorization, "alice"), fromProvider...), "/")
+	if !a.logs.has(ReasonTooLarge) {
+		t.Error("the log does not say why")
+	}
+}
+
+// Nobody would ever arrive: each callback would start a sign-in.
+func TestRequireAroundTheRoutes(t *testing.T) {
+	a := newApp(t)
+	a.handler = a.m.Require(a.mux)
+	b := a.browser()
+	callback := b.callbackOf(b.begin("/page"), "alice")
+	a.wantPage(b.get(callback, fromProvider...), http.StatusInternalServerError, ReasonInternal)
+	if !strings.Contains(a.logs.String(), "register Routes outside") {
+		t.Error("the log does not say what to do")
 	}
 }
