@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -17,22 +18,21 @@ func demo(env func(string) string) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	origin := "http://" + ln.Addr().String()
-	redirectURL := origin + "/auth/callback"
-	if url := env("REDIRECT_URL"); url != "" {
-		redirectURL = url
+	redirectURL, err := callbackURL(env, cmp.Or(env("ADDR"), ln.Addr().String()), ln)
+	if err != nil {
+		return nil, errors.Join(err, ln.Close())
 	}
+	address := originOf(redirectURL)
 
 	provider := clienttest.New(nil)
 	if err := provider.Listen("localhost:0"); err != nil {
 		return nil, errors.Join(err, ln.Close())
 	}
-	cfg := provider.Config(redirectURL)
-	cfg.Scopes = []string{"profile", "email", "offline_access"}
 	return &setup{
 		listener: ln,
-		client:   cfg,
-		session:  sessionConfig(env, origin+"/auth/logout"),
+		address:  address,
+		client:   provider.Config(redirectURL),
+		session:  sessionConfig(env, address+"/auth/logout"),
 		hint:     fmt.Sprintf("people sign in at a provider for demonstration, %s; sign in as anybody\n", provider.Issuer()),
 		close:    provider.Close,
 	}, nil

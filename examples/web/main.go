@@ -11,10 +11,11 @@
 //
 //	ISSUER=https://accounts.google.com CLIENT_ID=... CLIENT_SECRET=... go run ./examples/web
 //
-// Further variables, each with a default: ADDR (localhost:8080) to listen at,
-// REDIRECT_URL (http://ADDR/auth/callback), SCOPES (profile email),
-// POST_LOGOUT_URL (none: after signing out, people stay at the provider), and
-// SECRET (random: a restart signs everybody out), at least 32 random bytes.
+// Further variables, each with a default: ADDR to listen at (localhost:8080; in the
+// demonstration 127.0.0.1:8080, or any free port), REDIRECT_URL
+// (http://ADDR/auth/callback), and SECRET (random: a restart signs everybody out),
+// at least 32 random bytes. For a provider of yours also SCOPES (profile email) and
+// POST_LOGOUT_URL (none: after signing out, people stay at the provider).
 package main
 
 import (
@@ -63,7 +64,7 @@ func run(ctx context.Context, env func(string) string, out io.Writer) error {
 	}
 
 	site := &site{rp: rp, auth: auth}
-	fmt.Fprintf(out, "open http://%s\n%s", set.listener.Addr(), set.hint)
+	fmt.Fprintf(out, "open %s\n%s", set.address, set.hint)
 	return serve(ctx, set.listener, site.handler())
 }
 

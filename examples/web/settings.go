@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strings"
 
 	"github.com/postern-go/postern/client"
@@ -14,6 +15,7 @@ import (
 // setup is what the environment decides.
 type setup struct {
 	listener net.Listener // of the site
+	address  string       // to open: cookies of a sign-in begun under another name would not come back
 	client   client.Config
 	session  session.Config
 	hint     string       // printed under the address
@@ -35,9 +37,13 @@ func settings(env func(string) string) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	redirectURL := cmp.Or(env("REDIRECT_URL"), "http://"+addr+"/auth/callback")
+	redirectURL, err := callbackURL(env, addr, ln)
+	if err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
 	return &setup{
 		listener: ln,
+		address:  originOf(redirectURL),
 		client: client.Config{
 			Issuer:       issuer,
 			ClientID:     env("CLIENT_ID"),
@@ -49,6 +55,34 @@ func settings(env func(string) string) (*setup, error) {
 		hint:    fmt.Sprintf("people sign in at %s, which sends them back to %s\n", issuer, redirectURL),
 		close:   func() error { return nil },
 	}, nil
+}
+
+// callbackURL is REDIRECT_URL, or where a browser on this machine finds ln.
+func callbackURL(env func(string) string, addr string, ln net.Listener) (string, error) {
+	if redirectURL := env("REDIRECT_URL"); redirectURL != "" {
+		return redirectURL, nil
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", fmt.Errorf("ADDR: %w", err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		return "", fmt.Errorf("ADDR %q is every address of this machine: REDIRECT_URL must say which one people use", addr)
+	}
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	if err != nil {
+		return "", err
+	}
+	return "http://" + net.JoinHostPort(host, port) + "/auth/callback", nil
+}
+
+// originOf is the address without its path; what is no URL is refused later.
+func originOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 func sessionConfig(env func(string) string, afterLogout string) session.Config {

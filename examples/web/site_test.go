@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
+	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -77,6 +80,9 @@ func TestSettings(t *testing.T) {
 	}{
 		"a client without a provider": {map[string]string{"CLIENT_ID": "x"}, "CLIENT_ID without ISSUER: which provider is it for?"},
 		"an address without a port":   {map[string]string{"ADDR": "localhost"}, `ADDR: "localhost" has no port`},
+		"every address, demo":         {map[string]string{"ADDR": ":0"}, `ADDR ":0" is every address of this machine: REDIRECT_URL must say which one people use`},
+		"every address": {map[string]string{"ADDR": "0.0.0.0:0", "ISSUER": "https://op.example.com", "CLIENT_ID": "web"},
+			`ADDR "0.0.0.0:0" is every address of this machine: REDIRECT_URL must say which one people use`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := settings(func(name string) string { return tc.env[name] })
@@ -87,14 +93,42 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// TestAddressIsThatOfTheRedirectURL: a sign-in that begins under another name of the
+// same machine loses its cookie.
+func TestAddressIsThatOfTheRedirectURL(t *testing.T) {
+	for _, env := range []map[string]string{
+		{"ADDR": "localhost:0"},
+		{"ADDR": "localhost:0", "ISSUER": "https://op.example.com", "CLIENT_ID": "web"},
+		{"ADDR": ":0", "ISSUER": "https://op.example.com", "CLIENT_ID": "web", "REDIRECT_URL": "https://app.example.com/cb"},
+	} {
+		set, err := settings(func(name string) string { return env[name] })
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, err := net.SplitHostPort(set.listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "http://localhost:" + port
+		if env["REDIRECT_URL"] != "" {
+			want = "https://app.example.com"
+		}
+		if set.address != want || !strings.HasPrefix(set.client.RedirectURL, want+"/") {
+			t.Errorf("%v: open %s, back to %s, want both at %s", env, set.address, set.client.RedirectURL, want)
+		}
+		if err := errors.Join(set.listener.Close(), set.close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestOwnProvider: with ISSUER the site starts even though nothing answers there.
 func TestOwnProvider(t *testing.T) {
 	site := start(t, map[string]string{
-		"ISSUER":       "http://localhost:1",
-		"CLIENT_ID":    "web",
-		"ADDR":         "127.0.0.1:0",
-		"REDIRECT_URL": "http://127.0.0.1:8080/auth/callback",
-		"SECRET":       "aW5zdGVhZCBvZiAzMiByYW5kb20gYnl0ZXMgZm9yIGEgdGVzdA",
+		"ISSUER":    "http://localhost:1",
+		"CLIENT_ID": "web",
+		"ADDR":      "127.0.0.1:0",
+		"SECRET":    "aW5zdGVhZCBvZiAzMiByYW5kb20gYnl0ZXMgZm9yIGEgdGVzdA",
 	})
 	b := newBrowser(t)
 	b.want(b.open(site+"/"), site+"/", "Nobody is signed in.")
