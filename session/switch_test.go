@@ -261,7 +261,7 @@ func TestLoginBesideALargeSession(t *testing.T) {
 	within(b, func(_ http.ResponseWriter, _ *http.Request, s *Session) {
 		fits, tooMuch := 0, 8000
 		for tooMuch-fits > 1 {
-			if n := (fits + tooMuch) / 2; s.Set("fill", []byte(rand.Text() + strings.Repeat("x", n))) == nil {
+			if n := (fits + tooMuch) / 2; s.Set("fill", []byte(rand.Text()+strings.Repeat("x", n))) == nil {
 				fits = n
 			} else {
 				tooMuch = n
