@@ -18,7 +18,8 @@ type claims struct {
 	audience, amr                    []string
 	expiry, issuedAt                 time.Time
 	notBefore, authTime              time.Time
-	names, sources                   strictjson.Value
+	names, sources, events           strictjson.Value
+	kind, use                        string // typ and token_use
 
 	payload string
 }
@@ -27,7 +28,7 @@ type claims struct {
 // an application that decodes the claims with encoding/json would read "SUB" as sub.
 var claimNames = []string{
 	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "azp", "nonce", "auth_time", "acr", "amr", "sid",
-	"at_hash", "c_hash", "s_hash", "_claim_names", "_claim_sources",
+	"at_hash", "c_hash", "s_hash", "events", "typ", "token_use", "_claim_names", "_claim_sources",
 }
 
 // readClaims reads a payload in one pass. It checks the form of claims and nothing
@@ -76,6 +77,12 @@ func (c *claims) set(name string, v strictjson.Value) error {
 		return setTexts(&c.amr, name, v)
 	case "sid":
 		return setText(&c.sessionID, name, v)
+	case "events":
+		c.events = v
+	case "typ":
+		return setText(&c.kind, name, v)
+	case "token_use":
+		return setText(&c.use, name, v)
 	case "_claim_names":
 		c.names = v
 	case "_claim_sources":

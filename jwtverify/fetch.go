@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/postern-go/postern/internal/loopback"
 )
 
 const (
@@ -32,15 +33,10 @@ func (r *RemoteKeys) ready() error {
 	if err != nil {
 		return fmt.Errorf("%w: RemoteKeys.URL is no URL", ErrKeys)
 	}
-	if u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
+	if u.Scheme != "https" && !(u.Scheme == "http" && loopback.Host(u.Hostname())) {
 		return fmt.Errorf("%w: RemoteKeys.URL is neither https nor http on a loopback host", ErrKeys)
 	}
 	return nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // fetch reads the set once, and how long it may be used.

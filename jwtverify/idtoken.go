@@ -49,7 +49,7 @@ type Expect struct {
 	// over it than MaxAge and the leeway.
 	Since time.Time
 
-	// ACR lists what acr may be. Nil: not asked for.
+	// ACR lists what acr may be. Empty: not asked for.
 	ACR []string
 
 	// Previous is the token that this one came to replace, at a refresh: the rules of
@@ -64,8 +64,8 @@ type Expect struct {
 //
 // Beyond the letter of Core: iat is required and not older than a day, audiences
 // other than the own one are refused unless trusted, sub has at most 255 bytes and no
-// control characters, no claim stands twice, and no registered one in a spelling that
-// a decoder might take for it.
+// control characters, no claim stands twice, no two claims have names that differ only
+// in case, and no registered one stands in a spelling that a decoder might take for it.
 //
 // It does not check that a token is presented only once: the nonce, kept by whoever
 // sent the request, does that. Encrypted tokens are not supported. Most programs want
@@ -94,6 +94,9 @@ func (v *Verifier) idToken(ctx context.Context, raw string, want *Expect) (*IDTo
 		return nil, err
 	}
 	now := v.now()
+	if err := c.isIDToken(); err != nil {
+		return nil, err
+	}
 	if err := v.identity(&c); err != nil {
 		return nil, err
 	}
@@ -125,6 +128,23 @@ func (want *Expect) ready() error {
 	}
 	if want.MaxAge != nil && *want.MaxAge < 0 {
 		return invalid("Expect.MaxAge is negative")
+	}
+	return nil
+}
+
+// isIDToken refuses the other tokens of an issuer, where its headers do not tell them
+// apart: a logout token (Back-Channel Logout 2.4), and what says of itself to be
+// something else, as Keycloak does by typ (ID, Bearer, Offline, Refresh) and Cognito
+// by token_use (id, access).
+func (c *claims) isIDToken() error {
+	if c.events.Exists() {
+		return invalidClaim("events", "is that of a logout token")
+	}
+	if c.kind != "" && !strings.EqualFold(c.kind, "ID") && !strings.EqualFold(c.kind, "JWT") {
+		return &ClaimError{Claim: "typ", Reason: "is that of another kind of token", Got: c.kind, Err: ErrInvalid}
+	}
+	if c.use != "" && c.use != "id" {
+		return &ClaimError{Claim: "token_use", Reason: "is that of another kind of token", Got: c.use, Err: ErrInvalid}
 	}
 	return nil
 }

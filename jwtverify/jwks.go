@@ -19,9 +19,10 @@ const (
 
 // ParseJWKS reads a JWK set (RFC 7517 5) of at most 1 MiB. Keys that cannot verify
 // signatures of tokens are skipped one by one and leave the others usable: those of
-// unknown types, curves and algorithms, broken or weak ones (RSA under 2,048 bits, or
-// over 4,096), those for encryption by use or key_ops, shared secrets, and private
-// keys, because what is published can sign for anybody. At most 256 keys are kept.
+// unknown types, curves and algorithms, broken ones, RSA keys under 2,048 bits or over
+// 4,096 (the parser's limit), those for encryption by use or key_ops, shared secrets,
+// and private keys, because what is published can sign for anybody. At most 256 keys
+// are kept.
 //
 // No key at all is no error; a document that is not a set, or has a member twice, is
 // one, and wraps ErrKeys.

@@ -7,7 +7,8 @@ import (
 )
 
 // A Key is a public key that may sign tokens. RSA keys have from 2,048 to 8,192
-// bits; curves are P-256, P-384, P-521 and Ed25519. Any other key verifies nothing.
+// bits (ParseJWKS takes up to 4,096); curves are P-256, P-384, P-521 and Ed25519. Any
+// other key verifies nothing.
 type Key struct {
 	ID        string           // kid; empty: has no name
 	Algorithm string           // alg; empty: every algorithm of the key's type and curve

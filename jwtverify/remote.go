@@ -3,6 +3,7 @@ package jwtverify
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -135,6 +136,7 @@ type answer struct {
 
 // ask decides what a caller gets whom the set at hand does not serve.
 func (r *RemoteKeys) ask(ctx context.Context, kid string) answer {
+	detached := context.WithoutCancel(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now, h, keys := r.now(), r.current.Load(), r.usable(kid)
@@ -160,15 +162,31 @@ func (r *RemoteKeys) ask(ctx context.Context, kid string) answer {
 	// An old failure says nothing about the provider today.
 	again := r.err != nil && now.Before(r.failed.Add(2*r.cooldown()))
 	r.flight = &flight{done: make(chan struct{}), again: again}
-	go r.fly(context.WithoutCancel(ctx), r.flight)
+	go r.fly(detached, r.flight)
 	return answer{flight: r.flight, own: true}
 }
 
+// fly fetches and lands, also where the transport panics, which in a goroutine of ours
+// would end the program, or ends the goroutine.
 func (r *RemoteKeys) fly(ctx context.Context, f *flight) {
-	defer close(f.done)
-	keys, age, err := r.fetch(ctx)
+	var keys []Key
+	var age time.Duration
+	err := errAbandoned
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the transport panicked with a %T", p)
+		}
+		r.land(f, keys, age, err)
+	}()
+	keys, age, err = r.fetch(ctx)
+}
+
+var errAbandoned = errors.New("the transport did not return")
+
+func (r *RemoteKeys) land(f *flight, keys []Key, age time.Duration, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	defer close(f.done)
 	r.flight = nil
 	now := r.now()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -553,4 +554,56 @@ func TestRemoteKeysDefaultClient(t *testing.T) {
 	defer server.Close()
 	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	found(t, &jwtverify.RemoteKeys{URL: server.URL}, "a")
+}
+
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// A transport of the application's that panics, or ends its goroutine, costs one fetch:
+// neither the program nor the fetches after it.
+func TestRemoteKeysSurviveTheTransport(t *testing.T) {
+	for name, harm := range map[string]struct {
+		do     func()
+		reason string
+	}{
+		"panic":  {func() { panic("buggy") }, "the transport panicked with a string"},
+		"goexit": {runtime.Goexit, "the transport did not return"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := &keyServer{set: named(t, "one")}
+				broken := true
+				r := server.keys()
+				r.HTTPClient.Transport = roundTripFunc(func(req *http.Request) (*http.Response, error) {
+					if broken {
+						harm.do()
+					}
+					return server.RoundTrip(req)
+				})
+				_, err := r.Keys(t.Context(), "one")
+				if !errors.Is(err, jwtverify.ErrKeys) || !strings.Contains(err.Error(), harm.reason) {
+					t.Errorf("got %v, want ErrKeys: %s", err, harm.reason)
+				}
+				broken = false
+				time.Sleep(11 * time.Second) // of the bubble: past the cool-down
+				found(t, r, "one")
+			})
+		})
+	}
+}
+
+// A caller's mistake is that caller's alone.
+func TestRemoteKeysNilContext(t *testing.T) {
+	server := &keyServer{set: named(t, "one")}
+	r := server.keys()
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("a nil context passed")
+			}
+		}()
+		r.Keys(nil, "one") //lint:ignore SA1012 the mistake
+	}()
+	found(t, r, "one")
 }

@@ -121,9 +121,9 @@ func (k Key) fits(a algorithm) bool {
 	}
 	switch pub := k.Public.(type) {
 	case *rsa.PublicKey:
-		return a.key == rsaPKCS1 || a.key == rsaPSS
+		return pub != nil && (a.key == rsaPKCS1 || a.key == rsaPSS)
 	case *ecdsa.PublicKey:
-		return a.key == ecdsaKey && pub.Curve == a.curve
+		return a.key == ecdsaKey && pub != nil && pub.Curve == a.curve
 	case ed25519.PublicKey:
 		return a.key == edwards
 	}

@@ -87,7 +87,7 @@ const (
 // in clear, and belongs under a seal: UnmarshalBinary verifies nothing.
 func (t *IDToken) MarshalBinary() ([]byte, error) { return t.AppendBinary(nil) }
 
-// AppendBinary appends what MarshalBinary returns to b. The form is a third shorter
+// AppendBinary appends what MarshalBinary returns to b. The form is a quarter shorter
 // than the token, because it stores what the base64 stands for.
 func (t *IDToken) AppendBinary(b []byte) ([]byte, error) {
 	switch {

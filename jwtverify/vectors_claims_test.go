@@ -71,6 +71,23 @@ func subjectVectors(w *vectorWriter) {
 	w.accept("sub the word null", "a string like any other", with("sub", `"null"`))
 }
 
+func kindVectors(w *vectorWriter) {
+	const rule = "a token that says to be of another kind is no ID token, whatever its header says"
+	w.file("kind", "Other tokens of the same issuer, for the same audience, with typ JWT or none.")
+	w.accept("Keycloak's ID token", rule, with("typ", `"ID"`))
+	w.refuse("Keycloak's access token", rule, "typ", "is that of another kind of token", with("typ", `"Bearer"`))
+	w.refuse("Keycloak's refresh token", rule, "typ", "is that of another kind of token", with("typ", `"Offline"`))
+	w.refuse("a kind that is no text", rule, "typ", "is not a string", with("typ", `["ID"]`))
+	w.accept("a kind as in the header", rule, with("typ", `"JWT"`))
+	w.accept("Cognito's ID token", rule, with("token_use", `"id"`))
+	w.refuse("Cognito's access token", rule, "token_use", "is that of another kind of token", with("token_use", `"access"`))
+	w.refuse("a use that is no text", rule, "token_use", "is not a string", with("token_use", "true"))
+	w.accept("without events", "Back-Channel Logout 2.4: events is what makes a logout token")
+	w.refuse("a logout token", "Back-Channel Logout 2.4: events is what makes a logout token", "events", "is that of a logout token",
+		with("events", `{"http://schemas.openid.net/event/backchannel-logout":{}}`))
+	w.refuse("events null", "Back-Channel Logout 2.4: events is what makes a logout token", "events", "is that of a logout token", with("events", "null"))
+}
+
 func timeVectors(w *vectorWriter) {
 	const (
 		expRule = "Core 3.1.3.7 step 9: exp is required and still to come"
@@ -209,7 +226,8 @@ func refreshVectors(w *vectorWriter) {
 	w.refuse("refreshed with another aud before", rule, "aud", "is not that of the token before", previous(func(p *previousConfig) { p.Audience = []string{"client-1", "project"} }))
 	w.refuse("refreshed with azp and none before", rule, "azp", "is not that of the token before", with("azp", `"client-1"`))
 	w.refuse("refreshed with another nonce", rule, "nonce", "is that of another request", with("nonce", `"n-2"`))
-	w.refuse("refreshed with another auth_time", rule, "auth_time", "is not that of the token before", with("auth_time", "1767216601"))
+	w.refuse("refreshed with an earlier auth_time", rule, "auth_time", "is before that of the token before", with("auth_time", "1767216599"))
+	w.accept("refreshed with a later auth_time", "the user has signed in again elsewhere, in the same provider session", previous(same), with("auth_time", "1767216601"))
 	w.refuse("refreshed and a nonce expected", "one of the two, not both", "", "Expect.Nonce must be empty", want(func(c *wantConfig) { c.Nonce = "n-1" }))
 	w.accept("refreshed with the same nonce and auth_time", rule, previous(same), with("nonce", `"n-1"`), with("auth_time", "1767216600"))
 	w.accept("refreshed with auth_time and none before", rule, previous(func(p *previousConfig) { p.AuthTime = 0 }), with("auth_time", "1767216600"))

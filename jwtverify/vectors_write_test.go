@@ -26,7 +26,7 @@ func TestWriteVectors(t *testing.T) {
 	w := &vectorWriter{t: t}
 	for _, table := range []func(*vectorWriter){
 		algorithmVectors, formVectors, headerVectors, keyVectors, jsonVectors,
-		issuerVectors, audienceVectors, subjectVectors, timeVectors, requestVectors,
+		issuerVectors, audienceVectors, subjectVectors, kindVectors, timeVectors, requestVectors,
 		hashVectors, refreshVectors, sourceVectors, configVectors,
 	} {
 		table(w)
@@ -46,7 +46,7 @@ func TestWriteVectors(t *testing.T) {
 			}
 		}
 		if old, err := os.ReadFile(path); err != nil || !bytes.Equal(old, b.Bytes()) {
-			t.Errorf("%s is not what the tables make (go test -run TestWriteVectors -update ./jwtverify): %v", path, err)
+			t.Errorf("%s is not what the tables make (go test ./jwtverify -run TestWriteVectors -update): %v", path, err)
 		}
 	}
 	onDisk, err := filepath.Glob(filepath.Join(vectorDir, "idtoken", "*.json"))
