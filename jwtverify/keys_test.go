@@ -191,3 +191,15 @@ func TestVerifierUsesTheTimeOfDay(t *testing.T) {
 	_, err := v.IDToken(t.Context(), raw, want)
 	checkRefusal(t, err, "expired", "exp", "is over")
 }
+
+// A nil pointer is no key of any kind.
+func TestNilKeysVerifyNothing(t *testing.T) {
+	for alg, public := range map[string]crypto.PublicKey{
+		"RS256": (*rsa.PublicKey)(nil), "PS256": (*rsa.PublicKey)(nil), "ES256": (*ecdsa.PublicKey)(nil), "EdDSA": ed25519.PublicKey(nil),
+	} {
+		err := jwtverify.Key{Public: public}.VerifySignature(alg, []byte("input"), make([]byte, 64))
+		if !errors.Is(err, jwtverify.ErrInvalid) {
+			t.Errorf("%s: %v, want ErrInvalid", alg, err)
+		}
+	}
+}

@@ -603,7 +603,8 @@ func TestRemoteKeysNilContext(t *testing.T) {
 				t.Error("a nil context passed")
 			}
 		}()
-		r.Keys(nil, "one") //lint:ignore SA1012 the mistake
+		//lint:ignore SA1012 the mistake at hand
+		r.Keys(nil, "one")
 	}()
 	found(t, r, "one")
 }
