@@ -141,7 +141,7 @@ func TestV13UserInfoSubstitution(t *testing.T) {
 		"missing sub": {func(*http.Request) (*http.Response, error) {
 			return jsonResponse(200, map[string]any{"name": "a"}), nil
 		}, ErrRejected, "sub is missing"},
-		"array":     {func(*http.Request) (*http.Response, error) { return jsonResponse(200, []any{"alice"}), nil }, ErrRejected, "not a JSON object"},
+		"array":     {func(*http.Request) (*http.Response, error) { return jsonResponse(200, []any{"alice"}), nil }, ErrRejected, notMembers},
 		"redirect":  {redirectTo(302, "https://evil.example/userinfo"), ErrRejected, "status 302"},
 		"same host": {redirectTo(302, "/userinfo2"), ErrRejected, "status 302"},
 		"10 MB": {func(*http.Request) (*http.Response, error) {

@@ -67,10 +67,10 @@ func (cfg *Config) chooseAuth(methods []string) ClientAuth {
 func authHint(used ClientAuth, methods []string) string {
 	var other ClientAuth
 	var name string
-	switch used.(type) {
-	case SecretBasic:
+	switch used.method() { // a pointer to one is used like it
+	case SecretBasic{}.method():
 		other, name = SecretPost{}, "client.SecretPost{}"
-	case SecretPost:
+	case SecretPost{}.method():
 		other, name = SecretBasic{}, "client.SecretBasic{}"
 	default:
 		return ""

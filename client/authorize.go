@@ -21,7 +21,7 @@ type AuthorizeOptions struct {
 	Scopes       []string        // instead of Config.Scopes; openid is asked for in any case
 	Prompt       []string        // such as login, consent, select_account; none stands alone
 	MaxAge       *time.Duration  // how long ago the user may have signed in, in whole seconds; 0: must sign in now. Enforced by Exchange
-	LoginHint    string          // who is to sign in, as the provider knows him
+	LoginHint    string          // who is to sign in, as the provider knows them
 	ACRValues    []string        // in order of preference. Enforced by Exchange: it refuses an ID token whose acr is none of them
 	UILocales    []string        // BCP 47 tags in order of preference
 	Claims       json.RawMessage // the claims parameter (Core 5.5), a JSON object

@@ -26,7 +26,8 @@ import (
 
 // A Config describes one client at one provider. Issuer and ClientID are required,
 // and RedirectURL for Authorize; the zero value of every other field is the safe
-// choice. It prints without its ClientSecret, in JSON and logs too.
+// choice. It prints and logs without its ClientSecret, and encodes
+// as "[redacted]" in JSON.
 type Config struct {
 	Issuer       string   // byte for byte as the provider's metadata has it; https, or http on a loopback host
 	ClientID     string   // as registered at the provider
@@ -60,6 +61,9 @@ type Client struct {
 // early whether the provider is there. cfg is copied.
 func New(cfg Config) (*Client, error) {
 	cfg.Scopes = slices.Clone(cfg.Scopes)
+	if len(cfg.Algorithms) == 0 {
+		cfg.Algorithms = nil // an empty list would let nothing sign
+	}
 	cfg.Algorithms = slices.Clone(cfg.Algorithms)
 	cfg.TrustedAudiences = slices.Clone(cfg.TrustedAudiences)
 	if cfg.Now == nil {
@@ -78,7 +82,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client: Config.Metadata: %w", err)
 	}
-	c.cfg.Metadata = nil // the snapshot has it, and the caller may change his
+	c.cfg.Metadata = nil // the snapshot has it, and the caller may change theirs
 	return c, nil
 }
 

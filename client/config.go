@@ -3,12 +3,12 @@ package client
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/postern-go/postern/internal/loopback"
 	"github.com/postern-go/postern/jwtverify"
 )
 
@@ -21,8 +21,11 @@ var algorithms = [...]string{
 func isAsymmetric(alg string) bool { return slices.Contains(algorithms[:], alg) }
 
 func (cfg *Config) validate() error {
-	if cfg.ClientID == "" || !isVSChar(cfg.ClientID) { // RFC 6749 appendix A.1
-		return errors.New("Config.ClientID must be printable ASCII and not empty")
+	if cfg.ClientID == "" {
+		return errors.New("Config.ClientID is empty: is the environment variable set?")
+	}
+	if !isVSChar(cfg.ClientID) { // RFC 6749 appendix A.1
+		return errors.New("Config.ClientID must be printable ASCII")
 	}
 	if err := checkIssuer(cfg.Issuer); err != nil {
 		return fmt.Errorf("Config.Issuer %w", err)
@@ -53,10 +56,10 @@ func (cfg *Config) validate() error {
 }
 
 func (cfg *Config) checkAuth() error {
-	switch cfg.Auth.(type) {
-	case nil:
+	if cfg.Auth == nil {
 		return nil
-	case NoAuth:
+	}
+	if cfg.Auth.method() == (NoAuth{}).method() {
 		if cfg.ClientSecret != "" {
 			return errors.New("Config.Auth is NoAuth, and Config.ClientSecret is set")
 		}
@@ -80,6 +83,9 @@ func checkIssuer(issuer string) error {
 	}
 	if u.RawQuery != "" || u.ForceQuery {
 		return errors.New("must not have a query")
+	}
+	if !strings.HasPrefix(issuer, u.Scheme+"://") { // what is fetched would be at another address, byte for byte
+		return errors.New("must have its scheme in lower case")
 	}
 	return nil
 }
@@ -143,19 +149,10 @@ func checkSecure(u *url.URL) error {
 	if u.Hostname() == "" {
 		return errors.New("has no host")
 	}
-	if u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()) {
+	if u.Scheme == "https" || u.Scheme == "http" && loopback.Host(u.Hostname()) {
 		return nil
 	}
 	return errors.New("must be https (http on a loopback host only)")
-}
-
-// isLoopback knows the loopback hosts of RFC 8252 8.3. It asks no resolver.
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
 
 // checkScopes applies RFC 6749 3.3.

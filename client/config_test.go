@@ -26,6 +26,7 @@ func TestNewAccepts(t *testing.T) {
 		"secret of any characters": func(c *Config) { c.ClientSecret = "ä \n" },
 		"client ID with a space":   func(c *Config) { c.ClientID = "a b:c" },
 		"algorithms":               func(c *Config) { c.Algorithms = []string{"EdDSA", "PS256"} },
+		"pointer to none":          func(c *Config) { c.ClientSecret, c.Auth = "", &NoAuth{} },
 		"largest leeway":           func(c *Config) { c.Leeway = jwtverify.MaxLeeway },
 	} {
 		if _, err := New(changed(change)); err != nil {
@@ -63,8 +64,9 @@ func TestNewRejects(t *testing.T) {
 		{"issuer with a space", func(c *Config) { c.Issuer += "/a b" }, "Config.Issuer has characters that a URL does not have"},
 		{"issuer with a backslash", func(c *Config) { c.Issuer += `\a` }, "Config.Issuer has characters that a URL does not have"},
 		{"issuer not ASCII", func(c *Config) { c.Issuer += "/ä" }, "Config.Issuer has characters that a URL does not have"},
-		{"no client ID", func(c *Config) { c.ClientID = "" }, "Config.ClientID must be printable ASCII and not empty"},
-		{"client ID with a line break", func(c *Config) { c.ClientID = "a\n" }, "Config.ClientID must be printable ASCII and not empty"},
+		{"issuer with its scheme in capitals", func(c *Config) { c.Issuer = "HTTPS://op.example.com" }, "Config.Issuer must have its scheme in lower case"},
+		{"no client ID", func(c *Config) { c.ClientID = "" }, "Config.ClientID is empty: is the environment variable set?"},
+		{"client ID with a line break", func(c *Config) { c.ClientID = "a\n" }, "Config.ClientID must be printable ASCII"},
 		{"redirect relative", func(c *Config) { c.RedirectURL = "/callback" }, "Config.RedirectURL is not an absolute URL"},
 		{"redirect over http", func(c *Config) { c.RedirectURL = "http://app.example.com/cb" }, "Config.RedirectURL " + notHTTPS},
 		{"redirect with a fragment", func(c *Config) { c.RedirectURL += "#a" }, "Config.RedirectURL must not have a fragment"},
@@ -75,6 +77,7 @@ func TestNewRejects(t *testing.T) {
 		{"basic without a secret", func(c *Config) { c.Auth, c.ClientSecret = SecretBasic{}, "" }, "Config.Auth is client_secret_basic, and Config.ClientSecret is empty"},
 		{"post without a secret", func(c *Config) { c.Auth, c.ClientSecret = SecretPost{}, "" }, "Config.Auth is client_secret_post, and Config.ClientSecret is empty"},
 		{"none with a secret", func(c *Config) { c.Auth = NoAuth{} }, "Config.Auth is NoAuth, and Config.ClientSecret is set"},
+		{"pointer to none with a secret", func(c *Config) { c.Auth = &NoAuth{} }, "Config.Auth is NoAuth, and Config.ClientSecret is set"},
 		{"algorithm none", func(c *Config) { c.Algorithms = []string{"none"} }, `Config.Algorithms: "none" is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519`},
 		{"algorithm HS256", func(c *Config) { c.Algorithms = []string{"RS256", "HS256"} }, `Config.Algorithms: "HS256" is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519`},
 		{"empty trusted audience", func(c *Config) { c.TrustedAudiences = []string{""} }, "Config.TrustedAudiences has an empty one"},
@@ -226,5 +229,17 @@ func TestSigningAlgorithms(t *testing.T) {
 		if !slices.Equal(got, test.accepted) || (got == nil) != (test.accepted == nil) || err == nil && test.err != "" || err != nil && err.Error() != test.err {
 			t.Errorf("%s: got %q, %v", test.name, got, err)
 		}
+	}
+}
+
+// An empty list is none, as it comes out of an empty setting.
+func TestEmptyAlgorithms(t *testing.T) {
+	p := newOP(t)
+	p.signIn(p.client(func(c *Config) { c.Algorithms = []string{} }))
+}
+
+func TestAuthHintOfAPointer(t *testing.T) {
+	if got := authHint(&SecretBasic{}, nil); got == "" || got != authHint(SecretBasic{}, nil) {
+		t.Errorf("got %q", got)
 	}
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -17,6 +18,10 @@ const (
 	metadataMaxAge = time.Hour
 	firstBackoff   = time.Second
 	maxBackoff     = time.Minute
+
+	// maxRefused is how long past its time a snapshot is used while the provider
+	// answers with what is refused. While it does not answer there is no bound.
+	maxRefused = 24 * time.Hour
 )
 
 // A snapshot is the provider as one version of its metadata describes it. It does
@@ -34,7 +39,7 @@ type snapshot struct {
 // discovery is the snapshot in use and how to get the next one.
 type discovery struct {
 	mu      sync.Mutex
-	current *snapshot // nil: none yet; kept past its time while there is no newer one
+	current *snapshot // nil: none yet; kept past its time while there is no newer one, see usable
 	flight  *flight   // the attempt under way, if any
 
 	failure  error // of the last attempt; nil: it succeeded
@@ -51,16 +56,18 @@ type flight struct {
 
 // provider returns the snapshot in use, and discovers one if need be. A caller
 // whose ctx ends leaves the attempt to the others. There is no attempt without a
-// caller, and none before the backoff of a failed one is over.
+// caller, and none before the backoff of a failed one is over. Nobody who can have
+// the old snapshot waits for an attempt that follows a failed one.
 func (c *Client) provider(ctx context.Context) (*snapshot, error) {
+	now, detached := c.Now(), context.WithoutCancel(ctx) // either may panic: not while the lock is held
 	d := &c.discovery
 	d.mu.Lock()
-	now := c.Now()
 	resting := d.failure != nil && now.Before(d.retryAt)
-	switch s := d.current; {
-	case s != nil && (s.until.IsZero() || now.Before(s.until) || resting):
+	old := d.usable(now)
+	switch {
+	case old != nil && (old.until.IsZero() || now.Before(old.until) || resting):
 		d.mu.Unlock()
-		return s, nil
+		return old, nil
 	case resting:
 		defer d.mu.Unlock()
 		return nil, d.failure
@@ -69,9 +76,13 @@ func (c *Client) provider(ctx context.Context) (*snapshot, error) {
 	if f == nil {
 		f = &flight{done: make(chan struct{})}
 		d.flight = f
-		go c.discover(context.WithoutCancel(ctx), f, d.current)
+		go c.discover(detached, f, d.current, now)
 	}
+	failing := d.failures > 0
 	d.mu.Unlock()
+	if old != nil && failing {
+		return old, nil
+	}
 	select {
 	case <-f.done:
 		return f.snapshot, f.err
@@ -80,11 +91,38 @@ func (c *Client) provider(ctx context.Context) (*snapshot, error) {
 	}
 }
 
-// discover runs one flight.
-func (c *Client) discover(ctx context.Context, f *flight, old *snapshot) {
-	s, err := c.fetchMetadata(ctx, old)
+// usable returns the snapshot in use where it may still be used, even if it is past
+// its time: better old than none, for its endpoints were good an hour ago. d.mu is
+// held.
+func (d *discovery) usable(now time.Time) *snapshot {
+	s := d.current
+	if s != nil && !s.until.IsZero() && errors.Is(d.failure, ErrRejected) && !now.Before(s.until.Add(maxRefused)) {
+		return nil
+	}
+	return s
+}
 
-	d := &c.discovery
+// discover runs one flight, which began now. It lands whatever the transport or the
+// clock of the program does.
+func (c *Client) discover(ctx context.Context, f *flight, old *snapshot, now time.Time) {
+	var s *snapshot
+	err := brokenFlight("the HTTP transport ended the goroutine")
+	defer func() {
+		if p := recover(); p != nil { // its text may be a request
+			s, err = nil, brokenFlight(fmt.Sprintf("panic of type %T", p))
+		}
+		c.discovery.land(f, s, err, now)
+	}()
+	s, err = c.fetchMetadata(ctx, old)
+	now = c.Now()
+}
+
+func brokenFlight(reason string) error {
+	return &ResponseError{Endpoint: "discovery", Err: fmt.Errorf("%w: %s", ErrUnavailable, reason)}
+}
+
+// land ends a flight with what it brought.
+func (d *discovery) land(f *flight, s *snapshot, err error, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.flight = nil
@@ -92,14 +130,13 @@ func (c *Client) discover(ctx context.Context, f *flight, old *snapshot) {
 	if err == nil {
 		d.current, d.failures = s, 0
 	} else {
-		d.retryAt = c.Now().Add(min(firstBackoff<<min(d.failures, 10), maxBackoff))
+		d.retryAt = now.Add(min(firstBackoff<<min(d.failures, 10), maxBackoff))
 		d.failures++
 	}
-	f.snapshot = s
-	if err != nil && old != nil {
-		f.snapshot, err = old, nil // better old than none: its endpoints were good an hour ago
+	f.snapshot = d.usable(now)
+	if f.snapshot == nil {
+		f.err = err
 	}
-	f.err = err
 	close(f.done)
 }
 

@@ -2,8 +2,10 @@ package client
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -215,8 +217,19 @@ func TestDiscoveryBackoff(t *testing.T) {
 	c.Metadata(context.Background())
 	p.advance(firstBackoff)
 	c.Metadata(context.Background())
+	landed(c)
 	if n := len(p.seen(discoveryPath)); n != requests+3 {
 		t.Errorf("%d requests, want %d: success did not reset the backoff", n, requests+3)
+	}
+}
+
+// landed waits for the attempt under way, if there is one.
+func landed(c *Client) {
+	c.discovery.mu.Lock()
+	f := c.discovery.flight
+	c.discovery.mu.Unlock()
+	if f != nil {
+		<-f.done
 	}
 }
 
@@ -224,21 +237,140 @@ func TestDiscoveryStaleWhileDown(t *testing.T) {
 	p := newOP(t)
 	c := p.client(nil)
 	p.authorize(c, nil)
-	for name, h := range map[string]func(*http.Request) (*http.Response, error){
-		"down": func(*http.Request) (*http.Response, error) { return nil, errors.New("down") },
-		"other issuer": func(*http.Request) (*http.Response, error) {
-			return jsonResponse(200, map[string]any{"issuer": "https://evil.example"}), nil
-		},
-	} {
-		p.handle(discoveryPath, h)
-		p.advance(24 * time.Hour)
+	wantOld := func(ok bool) {
+		t.Helper()
 		m, err := c.Metadata(context.Background())
-		if err != nil || m.TokenEndpoint != testIssuer+"/token" {
-			t.Errorf("%s: got %v, want the old metadata", name, err)
+		if ok && (err != nil || m.TokenEndpoint != testIssuer+"/token") || !ok && !errors.Is(err, ErrRejected) {
+			t.Errorf("got %v, want the old metadata: %t", err, ok)
+		}
+		landed(c)
+	}
+	down := func(*http.Request) (*http.Response, error) { return nil, errors.New("down") }
+	refused := func(*http.Request) (*http.Response, error) {
+		return jsonResponse(200, map[string]any{"issuer": "https://evil.example"}), nil
+	}
+	p.handle(discoveryPath, refused)
+	p.advance(metadataMaxAge + maxRefused - maxBackoff)
+	wantOld(true)
+	p.advance(maxBackoff)
+	wantOld(false) // another issuer for a day: that is no blip
+	p.handle(discoveryPath, down)
+	p.advance(24 * time.Hour)
+	wantOld(true)
+	p.handle(discoveryPath, refused)
+	p.advance(time.Hour)
+	wantOld(true) // it did not wait for the attempt
+	wantOld(false)
+	if n := len(p.seen(discoveryPath)); n != 5 {
+		t.Errorf("%d requests, want 5", n)
+	}
+	p.handle(discoveryPath, func(*http.Request) (*http.Response, error) { return jsonResponse(200, p.metadata), nil })
+	p.advance(time.Hour)
+	wantOld(true)
+}
+
+// A provider that hangs costs one timeout in all, not one for each sign-in.
+func TestDiscoveryDoesNotWaitTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newOP(t)
+		c := p.client(func(cfg *Config) { cfg.Now = nil })
+		if _, err := c.Metadata(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		p.handle(discoveryPath, func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		time.Sleep(metadataMaxAge)
+		for i := range 10 {
+			start := time.Now()
+			_, err := c.Metadata(context.Background())
+			if d := time.Since(start); err != nil || i > 0 && d > 0 {
+				t.Errorf("call %d: %v after %v", i, err, d)
+			}
+			time.Sleep(maxBackoff)
+		}
+		if n := len(p.seen(discoveryPath)); n < 5 {
+			t.Errorf("%d requests: the attempts ended", n)
+		}
+		p.handle(discoveryPath, func(*http.Request) (*http.Response, error) { return jsonResponse(200, p.metadata), nil })
+		time.Sleep(maxBackoff)
+		c.Metadata(context.Background())
+		landed(c)
+		if c.discovery.failure != nil {
+			t.Error(c.discovery.failure)
+		}
+	})
+}
+
+// What the program hands in may panic, and the client goes on to work.
+func TestDiscoveryOutlivesPanics(t *testing.T) {
+	good := func(p *op) func(*http.Request) (*http.Response, error) {
+		return func(*http.Request) (*http.Response, error) { return jsonResponse(200, p.metadata), nil }
+	}
+	recovers := func(f func()) (panicked bool) {
+		defer func() { panicked = recover() != nil }()
+		f()
+		return
+	}
+	works := func(t *testing.T, p *op, c *Client) {
+		t.Helper()
+		p.handle(discoveryPath, good(p))
+		p.advance(maxBackoff)
+		done := make(chan error, 1)
+		go func() { _, err := c.Metadata(context.Background()); done <- err }()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatal("the client hangs")
 		}
 	}
-	if n := len(p.seen(discoveryPath)); n != 3 {
-		t.Errorf("%d requests, want 3", n)
+	t.Run("nil context", func(t *testing.T) {
+		p := newOP(t)
+		c := p.client(nil)
+		var none context.Context
+		if !recovers(func() { c.Metadata(none) }) {
+			t.Error("no panic")
+		}
+		works(t, p, c)
+	})
+	for call := 1; call <= 3; call++ { // of the caller, after the answer, and at the end
+		t.Run("clock", func(t *testing.T) {
+			p := newOP(t)
+			calls := 0
+			c := p.client(func(cfg *Config) {
+				cfg.Now = func() time.Time {
+					if calls++; calls == call {
+						panic("clock-CANARY")
+					}
+					return p.clock()
+				}
+			})
+			var err error
+			panicked := recovers(func() { _, err = c.Metadata(context.Background()) })
+			if panicked != (call == 1) || !panicked && !errors.Is(err, ErrUnavailable) {
+				t.Errorf("panicked: %t, %v", panicked, err)
+			}
+			works(t, p, c)
+		})
+	}
+	for want, fault := range map[string]func(){
+		"panic of type string":                   func() { panic("CANARY") },
+		"the HTTP transport ended the goroutine": func() { runtime.Goexit() },
+	} {
+		t.Run(want, func(t *testing.T) {
+			p := newOP(t)
+			c := p.client(nil)
+			p.handle(discoveryPath, func(*http.Request) (*http.Response, error) { fault(); return nil, nil })
+			_, err := c.Metadata(context.Background())
+			if text := "client: discovery endpoint: provider unavailable: " + want; !errors.Is(err, ErrUnavailable) || err.Error() != text {
+				t.Errorf("got %v, want %s", err, text)
+			}
+			works(t, p, c)
+		})
 	}
 }
 
@@ -355,6 +487,19 @@ func TestKeySetRejects(t *testing.T) {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
 		})
+	}
+}
+
+// Keys of other types before the right one do not hide it.
+func TestKeySetTriesEnough(t *testing.T) {
+	p := newOP(t)
+	keys := make([]jwtverify.Key, maxTryKeys-1, maxTryKeys)
+	for i := range keys {
+		keys[i].Public = ed25519.PublicKey(make([]byte, ed25519.PublicKeySize))
+	}
+	keys = append(keys, jwtverify.Key{Public: &p.key.PublicKey})
+	if _, err := KeySet(jwtverify.StaticKeys(keys...)).VerifySignature(context.Background(), p.idToken()); err != nil || len(keys) != 32 {
+		t.Errorf("%d keys: %v", len(keys), err)
 	}
 }
 

@@ -20,12 +20,14 @@ import (
 // one attempt that is never repeated; and requires an ID token, which
 // [jwtverify.Verifier.IDToken] checks against the Login's nonce, max_age and acr
 // and the hashes of access token and code. It does not check that the browser of
-// the callback is the one of the Login: that is for who stores Logins.
+// the callback is the one of the Login: that is the job of whoever
+// stores Logins.
 //
 // The error is an [*AuthError] where the provider refused; it wraps ErrRejected
 // (and a [*CallbackError] says why) where a check failed, ErrInvalidGrant where the
 // code was not good, and ErrUnavailable where the provider or its keys could not be
-// reached. In all cases the Login is done with: sign in anew.
+// reached. Begin a new sign-in after any error. Only a Login whose code was sent is
+// refused here; remove a stored one in any case.
 func (c *Client) Exchange(ctx context.Context, login *Login, callback url.Values) (*Tokens, error) {
 	code, err := c.checkCallback(ctx, login, callback)
 	if err != nil {

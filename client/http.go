@@ -102,17 +102,22 @@ func send(ctx context.Context, client *http.Client, to endpoint, m message) (*an
 
 // postForm sends form with the client's authentication.
 func (c *Client) postForm(ctx context.Context, s *snapshot, to endpoint, form url.Values) (*answer, error) {
-	secrets := secretsOf(form, c.cfg.ClientSecret)
 	header := http.Header{}
 	s.auth.authenticate(&c.cfg, form, header)
+	secrets := secretsOf(form, header, c.cfg.ClientSecret)
 	return send(ctx, c.call, to, message{http.MethodPost, header, form.Encode(), secrets})
 }
 
-// secretsOf returns what is secret in a form, and secret.
-func secretsOf(form url.Values, secret string) []string {
-	secrets := []string{secret}
+// secretsOf returns what is secret in a form and its header, and secret, each as it
+// is and as it is sent.
+func secretsOf(form url.Values, header http.Header, secret string) []string {
+	_, basic, _ := strings.Cut(header.Get("Authorization"), "Basic ")
+	secrets := []string{basic, secret}
 	for _, name := range [...]string{"code", "code_verifier", "refresh_token", "token"} {
 		secrets = append(secrets, form.Get(name))
+	}
+	for _, s := range secrets {
+		secrets = append(secrets, url.QueryEscape(s))
 	}
 	return secrets
 }
@@ -188,11 +193,11 @@ func (e *transportError) Error() string {
 	case errors.As(e.cause, &netErr) && netErr.Timeout(), errors.Is(e.cause, context.DeadlineExceeded):
 		return "timed out"
 	case errors.As(e.cause, &certErr):
-		return cut(certErr.Error(), maxText)
+		return clean(certErr.Error(), maxText, nil)
 	case errors.As(e.cause, &dnsErr):
-		return cut(dnsErr.Error(), maxText)
+		return clean(dnsErr.Error(), maxText, nil)
 	case errors.As(e.cause, &opErr):
-		return cut(opErr.Error(), maxText)
+		return clean(opErr.Error(), maxText, nil)
 	}
 	return "no complete HTTP answer"
 }

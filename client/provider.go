@@ -62,7 +62,8 @@ func (t *canned) RoundTrip(req *http.Request) (*http.Response, error) {
 // unknown key IDs.
 //
 // Its VerifySignature is the bare signature check of a compact JWS by an asymmetric
-// algorithm. It says nothing about issuer, audience or time: those are for the
+// algorithm, by the first 32 of the keys that the token's kid names, or of all where
+// it has none. It says nothing about issuer, audience or time: those are for the
 // verifier of go-oidc that it is given to. Most programs want
 // [jwtverify.Verifier] or [Client.Exchange] instead.
 func KeySet(keys jwtverify.KeySet) oidc.KeySet { return keySet{keys} }
@@ -71,7 +72,7 @@ type keySet struct{ keys jwtverify.KeySet }
 
 const (
 	maxToken   = 16 << 10 // bytes, as in jwtverify
-	maxTryKeys = 8        // keys tried for a token that names none
+	maxTryKeys = 32       // keys tried for a token that names none; one of another type costs nothing
 )
 
 var (

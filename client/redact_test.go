@@ -215,3 +215,43 @@ func TestClean(t *testing.T) {
 		}
 	}
 }
+
+// Nor in the form in which they were sent.
+func TestNoEncodedSecretInErrors(t *testing.T) {
+	const secret = "p\u00e4$$ word/with+odd=CANARY"
+	for _, auth := range []ClientAuth{SecretBasic{}, SecretPost{}} {
+		p := newOP(t)
+		c := p.client(func(cfg *Config) { cfg.ClientSecret, cfg.Auth = secret, auth })
+		p.handle("/token", func(r *http.Request) (*http.Response, error) {
+			p.mu.Lock()
+			sent := p.requests[len(p.requests)-1]
+			p.mu.Unlock()
+			return jsonResponse(400, map[string]any{"error": "x", "error_description": sent.Header.Get("Authorization"), "error_uri": sent.Body}), nil
+		})
+		_, err := c.Refresh(context.Background(), &Tokens{RefreshToken: "1//CANARY+gh="})
+		var e *ResponseError
+		if !errors.As(err, &e) || e.URI == "" {
+			t.Fatal(err)
+		}
+		basic := http.Header{}
+		SecretBasic{}.authenticate(&c.cfg, nil, basic)
+		_, encoded, _ := strings.Cut(basic.Get("Authorization"), " ")
+		if shown := e.Description + e.URI; strings.Contains(shown, encoded) || strings.Contains(shown, "CANARY") {
+			t.Errorf("%T: the error shows %s", auth, shown)
+		}
+	}
+}
+
+// Whoever answers in the provider's place writes the certificate.
+func TestTransportErrorIsOneLine(t *testing.T) {
+	bad := "x\nlevel=ERROR \x1b[2J"
+	for _, cause := range []error{
+		&tls.CertificateVerificationError{Err: errors.New(bad)},
+		&net.DNSError{Err: bad, Name: bad},
+		&net.OpError{Op: "dial", Err: errors.New(bad)},
+	} {
+		if text := unavailable(endpoint{name: "token"}, cause).Error(); strings.ContainsAny(text, "\n\x1b") || !strings.Contains(text, "level=ERROR") {
+			t.Errorf("%T: %q", cause, text)
+		}
+	}
+}

@@ -21,7 +21,7 @@ import (
 //
 // An ID token in the answer must be of the same user, issuer and audience as
 // t.IDToken (Core 12.2). It is ignored where t has none to compare it with; and where
-// its keys cannot be had at the moment the old one is kept, if the new one names the
+// its key cannot be had at the moment, or is not published yet, the old one is kept, if the new one names the
 // same user, since the new tokens would be lost with it.
 //
 // The error wraps ErrInvalidGrant where the user has to sign in again: the provider
@@ -69,7 +69,7 @@ func refreshedIDToken(ctx context.Context, s *snapshot, a *tokenAnswer, old *jwt
 		return old, nil
 	}
 	id, err := s.verifier.IDToken(ctx, a.idToken, jwtverify.Expect{Previous: old, AccessToken: a.accessToken})
-	if errors.Is(err, jwtverify.ErrKeys) {
+	if errors.Is(err, jwtverify.ErrKeys) || namesNoKey(err) {
 		if !namesSameUser(a.idToken, old) {
 			return nil, fmt.Errorf("client: %w: ID token: it is not of the same user", ErrInvalidGrant)
 		}
@@ -79,6 +79,13 @@ func refreshedIDToken(ctx context.Context, s *snapshot, a *tokenAnswer, old *jwt
 		return nil, idTokenError(err, ErrInvalidGrant)
 	}
 	return id, nil
+}
+
+// namesNoKey tells whether err is that the key set does not have the key: a provider
+// may sign with a new key before its key set, or a cache before that, has it.
+func namesNoKey(err error) bool {
+	var e *jwtverify.ClaimError
+	return errors.As(err, &e) && e.Claim == "kid"
 }
 
 // namesSameUser tells whether an ID token that could not be verified at least claims

@@ -122,6 +122,31 @@ func TestRefreshKeepsTheIDTokenWhileKeysAreDown(t *testing.T) {
 	}
 }
 
+// The same, where the provider signs with a key before it publishes it.
+func TestRefreshKeepsTheIDTokenWhileItsKeyIsNotPublished(t *testing.T) {
+	for sub, ok := range map[string]bool{"alice": true, "mallory": false} {
+		p := newOP(t)
+		c := p.client(nil)
+		old := p.signIn(c)
+		p.answer["access_token"] = "a2"
+		p.answer["id_token"] = sign(p.key, map[string]any{"alg": "ES256", "kid": "k2"}, map[string]any{"iss": testIssuer, "aud": testClientID, "sub": sub})
+		p.advance(time.Minute) // the key set is read again, and has no k2
+		got, err := c.Refresh(context.Background(), old)
+		if !ok {
+			if got != nil || !errors.Is(err, ErrInvalidGrant) {
+				t.Errorf("%s: got %v, want the grant dead", sub, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.AccessToken != "a2" || got.IDToken != old.IDToken {
+			t.Error("want the new access token with the old ID token")
+		}
+	}
+}
+
 // What cannot be verified must at least name the same user.
 func TestRefreshOfAnotherUserWhileKeysAreDown(t *testing.T) {
 	for _, test := range []struct{ name, claim, value string }{

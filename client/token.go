@@ -62,8 +62,25 @@ var registeredToken = []string{
 	"error", "error_description", "error_uri",
 }
 
+var errMembers = errors.New("not one JSON object with every member once and by its exact name")
+
+// members is strictjson.Object with errors that quote nothing of body: the name of a
+// member may be a secret that the provider repeats.
+func members(body string, registered []string, member func(name string, v strictjson.Value) error) error {
+	var own error
+	err := strictjson.Object(body, registered, func(name string, v strictjson.Value) error {
+		own = member(name, v)
+		return own
+	})
+	if err != nil && own == nil {
+		return errMembers
+	}
+	return own
+}
+
 // parseTokenAnswer reads the members by their exact names. null means the same as
-// no member. Its errors quote nothing of body.
+// no member. Its errors quote nothing of body, and its result keeps nothing of it
+// alive.
 func parseTokenAnswer(body string) (*tokenAnswer, error) {
 	t := &tokenAnswer{}
 	texts := map[string]*string{
@@ -72,12 +89,13 @@ func parseTokenAnswer(body string) (*tokenAnswer, error) {
 		"refresh_token": &t.refreshToken,
 		"id_token":      &t.idToken,
 	}
-	err := strictjson.Object(body, registeredToken, func(name string, v strictjson.Value) error {
+	err := members(body, registeredToken, func(name string, v strictjson.Value) error {
 		ok := true
 		switch text := texts[name]; {
 		case v.IsNull():
 		case text != nil:
 			*text, ok = v.String()
+			*text = strings.Clone(*text)
 		case name == "expires_in":
 			t.expiresIn, ok = lifetime(v)
 		case name == "scope":
@@ -147,9 +165,13 @@ func lifetime(v strictjson.Value) (time.Duration, bool) {
 // scopeList reads scope, which is words in a string. Twitch sends an array.
 func scopeList(v strictjson.Value) ([]string, bool) {
 	if s, ok := v.String(); ok {
-		return strings.Fields(s), true
+		return strings.Fields(strings.Clone(s)), true
 	}
-	return v.Strings()
+	list, ok := v.Strings()
+	for i, s := range list {
+		list[i] = strings.Clone(s)
+	}
+	return list, ok
 }
 
 // oauthError makes the error of an answer that is one by its status or its error

@@ -65,8 +65,9 @@ type renewal struct {
 
 // Token implements oauth2.TokenSource.
 func (s *tokenSource) Token() (*oauth2.Token, error) {
+	now := s.client.Now() // it may panic: not while the lock is held
 	s.mu.Lock()
-	if token, err, ok := s.held(); ok {
+	if token, err, ok := s.held(now); ok {
 		s.mu.Unlock()
 		return token, err
 	}
@@ -96,11 +97,10 @@ func (s *tokenSource) finish(r *renewal) {
 }
 
 // held answers from what the source holds, where it can. s.mu is held.
-func (s *tokenSource) held() (token *oauth2.Token, err error, ok bool) {
+func (s *tokenSource) held(now time.Time) (token *oauth2.Token, err error, ok bool) {
 	if s.dead != nil {
 		return nil, s.dead, true
 	}
-	now := s.client.Now()
 	t := s.tokens
 	switch {
 	case t.Expiry.IsZero(), now.Before(t.RefreshAt()), t.RefreshToken == "" && now.Before(t.Expiry):
@@ -114,8 +114,10 @@ func (s *tokenSource) held() (token *oauth2.Token, err error, ok bool) {
 }
 
 // renew refreshes tokens, unless that has been done and was not saved, and saves.
+// What could not be saved for so long that it is due again is refreshed once more.
 func (s *tokenSource) renew(tokens, unsaved *Tokens) (*oauth2.Token, error) {
-	if unsaved == nil {
+	delayed := unsaved != nil
+	if !delayed {
 		var err error
 		unsaved, err = s.client.Refresh(context.Background(), tokens)
 		if err != nil {
@@ -133,15 +135,18 @@ func (s *tokenSource) renew(tokens, unsaved *Tokens) (*oauth2.Token, error) {
 	s.mu.Lock()
 	s.tokens, s.unsaved = unsaved, nil
 	s.mu.Unlock()
+	if delayed && unsaved.RefreshToken != "" && !unsaved.Expiry.IsZero() && !s.client.Now().Before(unsaved.RefreshAt()) {
+		return s.renew(unsaved, nil)
+	}
 	return unsaved.OAuth2(), nil
 }
 
 // failed remembers why a refresh failed, and gives out the old token while it lives
 // and the grant is not dead.
 func (s *tokenSource) failed(tokens *Tokens, err error) (*oauth2.Token, error) {
+	now := s.client.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.client.Now()
 	if errors.Is(err, ErrInvalidGrant) {
 		s.dead = err
 		return nil, err

@@ -217,3 +217,50 @@ func TestTokenSourceSavePanics(t *testing.T) {
 	}()
 	wantToken(t, source, "a2")
 }
+
+// What is saved late may have expired meanwhile.
+func TestTokenSourceSavesLate(t *testing.T) {
+	p := newOP(t)
+	c := p.client(nil)
+	tokens := p.signIn(c)
+	p.rotating()
+	p.advance(time.Hour)
+	s := saver{err: errors.New("disk full")}
+	source := c.TokenSource(tokens, s.save)
+	if _, err := source.Token(); !errors.Is(err, s.err) {
+		t.Fatal(err)
+	}
+	p.advance(4 * time.Minute) // a2 is due again
+	s.err = nil
+	wantToken(t, source, "a3")
+	if fmt.Sprint(s.saved) != "[a2 r2 a3 r3]" {
+		t.Errorf("saved %q", s.saved)
+	}
+}
+
+func TestTokenSourceClockPanics(t *testing.T) {
+	p := newOP(t)
+	boom := false
+	c := p.client(func(cfg *Config) {
+		cfg.Now = func() time.Time {
+			if boom {
+				panic("clock")
+			}
+			return p.clock()
+		}
+	})
+	source := c.TokenSource(p.signIn(c), new(saver).save)
+	func() {
+		defer func() { recover() }()
+		boom = true
+		source.Token()
+	}()
+	boom = false
+	done := make(chan bool)
+	go func() { source.Token(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Error("the source hangs")
+	}
+}

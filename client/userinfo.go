@@ -75,7 +75,7 @@ func (s *snapshot) userInfo(a *answer, subject string) (*UserInfo, error) {
 	}
 	u := &UserInfo{claims: a.body}
 	isText := false
-	err := strictjson.Object(a.body, []string{"sub"}, func(name string, v strictjson.Value) error {
+	err := members(a.body, []string{"sub"}, func(name string, v strictjson.Value) error {
 		if name == "sub" {
 			u.Subject, isText = v.String()
 		}

@@ -32,8 +32,8 @@ const (
 // where the user wanted to go.
 //
 // Callbacks of one attempt that come at the same time, or again, cause one token
-// request and get one answer. Without the cookie of an attempt, who is signed in
-// goes to the app, and everybody else sees a page with a link to start again; no
+// request and get one answer. Without the cookie of an attempt, a browser that is
+// signed in goes to the app, and any other sees a page with a link to start again; no
 // error here starts a sign-in by itself.
 func (m *Manager) CallbackHandler() http.Handler {
 	return m.allow(m.serveCallback, http.MethodGet, http.MethodPost)

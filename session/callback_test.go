@@ -28,7 +28,7 @@ func TestCallbackErrors(t *testing.T) {
 		says   string
 		tokens int // token requests
 	}{
-		"denied":          {faults: []clienttest.Fault{clienttest.ErrorCallback}, status: 403, reason: ReasonProviderRefused, says: "refused the sign-in"},
+		"denied":          {faults: []clienttest.Fault{clienttest.ErrorCallback}, status: 403, reason: ReasonProviderRefused, says: "<h1>Sign-in cancelled</h1>\n<p>You were not signed in.</p>"},
 		"login required":  {faults: []clienttest.Fault{clienttest.LoginRequired}, status: 400, reason: ReasonProviderRefused, says: "refused the sign-in"},
 		"no state":        {change: func(q url.Values) { q.Del("state") }, status: 400, reason: ReasonCallbackInvalid, says: "could not be accepted"},
 		"two states":      {change: func(q url.Values) { q.Add("state", q.Get("state")) }, status: 400, reason: ReasonCallbackInvalid, says: "could not be accepted"},
@@ -426,7 +426,7 @@ func TestTooLargeSession(t *testing.T) {
 	})
 	b := a.browser()
 	text := a.wantPage(b.signIn("/", "alice"), http.StatusInternalServerError, ReasonTooLarge)
-	if !strings.Contains(text, "too much to remember") {
+	if !strings.Contains(text, "Your sign-in data is too large for this application.") {
 		t.Errorf("the page says %s", text)
 	}
 	if !strings.Contains(a.logs.String(), "groups") {

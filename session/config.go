@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/postern-go/postern/client"
+	"github.com/postern-go/postern/internal/loopback"
 )
 
 // Defaults of Config.
@@ -51,16 +52,16 @@ type Config struct {
 	Lifetime time.Duration
 	// Idle ends a session earlier, that long after the last page load. Requests
 	// that are no page loads do not count (an open tab that polls is nobody at
-	// work), so a single-page app wants an Idle as long as Lifetime. It is kept to a
-	// tenth. Zero: DefaultIdle.
+	// work), so a single-page app wants an Idle as long as Lifetime. The
+	// last page load is recorded to within a tenth of Idle. Zero: DefaultIdle.
 	Idle time.Duration
 	// AttemptLifetime is how long a user may take to sign in at the provider.
 	// Zero: DefaultAttemptLifetime.
 	AttemptLifetime time.Duration
 
 	// SameSite of the session cookie: Lax, which is the zero value too, or Strict.
-	// With Strict, who follows a link from elsewhere arrives signed out and is sent
-	// to the provider, and the callback answers with a page that goes on by itself,
+	// With Strict, a user who follows a link from elsewhere arrives signed out and is
+	// sent to the provider, and the callback answers with a page that goes on by itself,
 	// for a redirect would not carry the cookie. None is refused.
 	SameSite http.SameSite
 	// CookieBudget is how many bytes all our cookies may have in a request.
@@ -91,9 +92,10 @@ type Config struct {
 	// forbid storing are set; the status is not. nil: a page, or a JSON problem
 	// (RFC 9457) where the request is not a page load.
 	OnError func(http.ResponseWriter, *http.Request, *Error)
-	// Navigation says whether a GET or HEAD request without a session is a page
-	// load, which is sent to the provider. Other methods never are. nil: see
-	// Manager.Require.
+	// Navigation says whether a GET or HEAD request is a page load. Without a session
+	// that is sent to the provider; with one it keeps the session from becoming idle:
+	// if it is never true, the session ends Idle after the sign-in. Requests by other
+	// methods are no page loads. nil: see Manager.Require.
 	Navigation func(*http.Request) bool
 	// SignedOut answers a GET of the logout route when nobody is signed in.
 	// nil: a page that says so.
@@ -237,7 +239,7 @@ func parseWebURL(raw string) (*url.URL, error) {
 		return nil, errors.New("it is missing")
 	case u.User != nil || u.Opaque != "" || u.Host == "" || u.Fragment != "":
 		return nil, fmt.Errorf("%q is not an absolute URL without user and fragment", cut(u.Redacted()))
-	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
+	case u.Scheme == "https", u.Scheme == "http" && loopback.Host(u.Hostname()):
 		return u, nil
 	}
 	return nil, fmt.Errorf("%q is neither https nor http on a loopback host", cut(u.Redacted()))

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/postern-go/postern/internal/loopback"
 )
 
 // cookieConfig decides what cookies look like.
@@ -106,18 +107,10 @@ func wantsSecure(redirect *url.URL) (bool, error) {
 		return false, errors.New("the redirect URL must be absolute, https or http on a loopback host")
 	case redirect.Scheme == "https":
 		return true, nil
-	case redirect.Scheme == "http" && loopback(redirect.Hostname()):
+	case redirect.Scheme == "http" && loopback.Host(redirect.Hostname()):
 		return false, nil
 	}
 	return false, fmt.Errorf("a redirect URL with scheme %.64q on this host cannot have safe cookies: use https, or http on a loopback host", redirect.Scheme)
-}
-
-func loopback(host string) bool {
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.IsLoopback()
-	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
 // checkApp keeps names to characters of RFC 6265 tokens, and the names of one

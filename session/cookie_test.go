@@ -165,6 +165,8 @@ func TestNewCookiesRefuses(t *testing.T) {
 		{"relative redirect URL", func(c *cookieConfig) { c.redirect = &url.URL{Path: "/cb"} }, "must be absolute"},
 		{"http", func(c *cookieConfig) { c.redirect = &url.URL{Scheme: "http", Host: "app.example.com"} }, "use https"},
 		{"http on what looks like localhost", func(c *cookieConfig) { c.redirect = &url.URL{Scheme: "http", Host: "localhost.example.com"} }, "use https"},
+		{"http on a name below localhost", func(c *cookieConfig) { c.redirect = &url.URL{Scheme: "http", Host: "app.localhost:8080"} }, "use https"},
+		{"http on localhost with a dot", func(c *cookieConfig) { c.redirect = &url.URL{Scheme: "http", Host: "localhost."} }, "use https"},
 		{"http on what ends like localhost", func(c *cookieConfig) { c.redirect = &url.URL{Scheme: "http", Host: "evillocalhost"} }, "use https"},
 		{"private-use scheme", func(c *cookieConfig) { c.redirect = &url.URL{Scheme: "com.example.app", Host: "localhost"} }, "use https"},
 		{"SameSite=None", func(c *cookieConfig) { c.sameSite = http.SameSiteNoneMode }, "must be Lax or Strict"},
@@ -195,7 +197,7 @@ func TestNewCookiesRefuses(t *testing.T) {
 			}
 		})
 	}
-	for _, host := range []string{"localhost", "LOCALHOST:80", "app.localhost:8080", "127.0.0.1", "127.9.9.9:1", "[::1]:8080", "localhost."} {
+	for _, host := range []string{"localhost", "LOCALHOST:80", "127.0.0.1", "127.9.9.9:1", "[::1]:8080"} {
 		cfg := cookieConfig{app: "a", redirect: &url.URL{Scheme: "http", Host: host}}
 		if _, err := newCookies(testSealer(t, "a", 1), cfg); err != nil {
 			t.Errorf("http on %s: %v", host, err)

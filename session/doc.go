@@ -9,7 +9,8 @@
 // # What is in the cookies
 //
 // All cookies are encrypted and authenticated, HttpOnly, for the whole host
-// and no other, and Secure where the redirect URL is https:
+// and no other, and Secure where the redirect URL is https (that of a form_post
+// sign-in always):
 //
 //   - the session: ID token, access token, refresh token, and the values of
 //     [Session.Set]; in as many cookies as its size needs

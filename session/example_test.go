@@ -35,7 +35,7 @@ func ExampleNew() {
 	log.Fatal(http.ListenAndServe("localhost:8080", nil))
 }
 
-// Only who has the claim may pass. A script that is not signed in gets a 401,
+// Only users with the claim may pass. A script that is not signed in gets a 401,
 // with a reason it can read.
 func ExampleManager_Guard() {
 	admins := func(_ *http.Request, s *session.Session) error {
@@ -83,7 +83,7 @@ func ExampleSession_HTTPClient() {
 	})))
 }
 
-// A page for everybody, that greets who is signed in.
+// A page for everybody, that greets a user who is signed in.
 func ExampleManager_Load() {
 	auth := exampleManager()
 	handler := auth.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

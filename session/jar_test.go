@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/postern-go/postern/internal/loopback"
 )
 
 // A strictJar is a browser's cookie jar by the rules of RFC 6265bis, with what
@@ -197,7 +199,7 @@ func sentCrossSite(sameSite http.SameSite, ctx jarContext) bool {
 
 // trustworthy: https, and http on this machine.
 func trustworthy(u *url.URL) bool {
-	return u.Scheme == "https" || loopback(u.Hostname())
+	return u.Scheme == "https" || loopback.Host(u.Hostname())
 }
 
 func domainsMeet(a, b string) bool {

@@ -14,7 +14,7 @@ import (
 type LoginOptions struct {
 	// ReturnTo is the local address to come back to: a path, with a query or
 	// without, of at most 1,024 bytes. What is not local or too long becomes "/".
-	// Zero: the page asked for, if it was by GET, else "/". A handler that does
+	// Zero: the page asked for, if it was by GET or HEAD, else "/". A handler that does
 	// nothing but call Login must set it, or the user comes back to it and is sent
 	// to the provider again.
 	ReturnTo string
@@ -29,8 +29,8 @@ type LoginOptions struct {
 // parameter return_to, or to "/". It looks at no other parameter: what goes to the
 // provider is for Config.Authorize to say.
 //
-// It answers 303 to the provider; 503 while that is down; 403 to a prefetch, a
-// frame or a script, for only a page load can sign in.
+// It answers 303 to the provider; 503 while that is down; 403 to what says it is a
+// prefetch, a frame or a script, for only a page load can sign in.
 func (m *Manager) LoginHandler() http.Handler {
 	return m.allow(m.serveLogin, http.MethodGet, http.MethodHead)
 }
@@ -49,8 +49,9 @@ func (m *Manager) serveLogin(w http.ResponseWriter, r *http.Request) {
 
 // Login starts a sign-in from a handler of the app, with parameters of its own;
 // nil options are the zero ones. It answers the request: with 303 to the provider,
-// or an error page. A session there may be goes on until the sign-in has
-// succeeded; if it does not, nothing has changed.
+// or an error page. An existing session goes on until the sign-in has succeeded.
+// A sign-in that fails leaves it alone, except that a refusal by Config.OnLogin
+// ends it.
 func (m *Manager) Login(w http.ResponseWriter, r *http.Request, opts *LoginOptions) {
 	if opts == nil {
 		opts = &LoginOptions{}

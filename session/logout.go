@@ -17,7 +17,7 @@ const logoutTimeout = 5 * time.Second
 
 // LogoutHandler signs out by POST, from this site only: a link or an image on
 // another site signs nobody out. GET shows a form with a button, and says "signed
-// out" to who is not signed in, or leaves that to Config.SignedOut.
+// out" to anyone not signed in, or leaves that to Config.SignedOut.
 //
 // The session here ends first: it is remembered as over by this process, and all
 // our cookies are deleted. Then the tokens are revoked, as far as the provider

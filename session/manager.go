@@ -43,7 +43,7 @@ const (
 // nothing to the provider.
 //
 // The client's redirect URL must be https, or http on a loopback host, with a
-// path of its own: it decides where the callback is, how cookies are called and
+// path of its own: it decides where the callback is, what the cookies are named and
 // whether they are Secure. Nothing is ever taken from the Host or X-Forwarded
 // headers of a request, so a proxy in front that ends TLS needs no care.
 func New(rp *client.Client, cfg Config) (*Manager, error) {

@@ -80,7 +80,7 @@ func (m *Manager) writePage(w http.ResponseWriter, r *http.Request, status int, 
 // shown only where they came with an attempt of this browser: a *client.AuthError
 // is made after state and issuer were checked.
 func (m *Manager) writeErrorPage(w http.ResponseWriter, r *http.Request, e *Error) {
-	p := page{Title: title(e.Status), Text: sentence(e), Reason: e.Reason, Link: e.StartAgain, Label: "Start again"}
+	p := page{Title: title(e), Text: sentence(e), Reason: e.Reason, Link: e.StartAgain, Label: "Start again"}
 	var refused *client.AuthError
 	if errors.As(e.Err, &refused) {
 		p.Quote = refused.Description
@@ -88,8 +88,17 @@ func (m *Manager) writeErrorPage(w http.ResponseWriter, r *http.Request, e *Erro
 	m.writePage(w, r, e.Status, p)
 }
 
-func title(status int) string {
-	switch status {
+// cancelled: at most providers the user has pressed a button that says so.
+func cancelled(e *Error) bool {
+	var refused *client.AuthError
+	return errors.As(e.Err, &refused) && refused.Code == "access_denied"
+}
+
+func title(e *Error) string {
+	if cancelled(e) {
+		return "Sign-in cancelled"
+	}
+	switch e.Status {
 	case http.StatusForbidden:
 		return "Not allowed"
 	case http.StatusServiceUnavailable, http.StatusBadGateway:
@@ -108,6 +117,9 @@ func sentence(e *Error) string {
 	case ReasonCallbackInvalid, ReasonCallbackRejected, ReasonCodeRefused:
 		return "The answer of the sign-in service could not be accepted. Please start again."
 	case ReasonProviderRefused:
+		if cancelled(e) {
+			return "You were not signed in."
+		}
 		return "The sign-in service has refused the sign-in."
 	case ReasonUnavailable:
 		return "The sign-in service cannot be reached. Please try again in a moment."
@@ -124,7 +136,7 @@ func sentence(e *Error) string {
 	case ReasonMethod:
 		return "This page cannot be used in this way."
 	case ReasonTooLarge:
-		return "There is too much to remember about you. Please tell the operator of this application."
+		return "Your sign-in data is too large for this application. Please tell the operator of this application."
 	}
 	if e.Status == http.StatusUnauthorized {
 		return "Sign in first."

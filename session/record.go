@@ -107,7 +107,7 @@ func appendField[T string | []byte](b []byte, field T) []byte {
 }
 
 // A decoder reads fields off the front of rest. After a failure it gives zero
-// values, so that who reads looks at failed once, at the end.
+// values, so that a reader looks at failed once, at the end.
 type decoder struct {
 	rest   []byte
 	failed bool

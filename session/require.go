@@ -48,7 +48,7 @@ func (m *Manager) Guard(rules ...Rule) func(http.Handler) http.Handler {
 }
 
 // Load lets every request pass, with the session if there is one: for pages that
-// greet who is signed in. It writes and refreshes as Require does.
+// greet a user who is signed in. It writes and refreshes as Require does.
 func (m *Manager) Load(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.enter(w, r, func(w http.ResponseWriter, r *http.Request, _ *Session) { next.ServeHTTP(w, r) })

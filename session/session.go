@@ -17,6 +17,18 @@ import (
 	"github.com/postern-go/postern/jwtverify"
 )
 
+// What the state of a Session means, and what commit makes of it:
+//
+//	reason  nobody is signed in, from the first or since renew: nothing is written
+//	clear   there is a reason, and the cookie will never be good again: it is deleted
+//	        (not under an unknown key, which another process may have)
+//	over    the grant was found dead while a handler ran: it stays signed in, gets
+//	        no more tokens, and the cookie is deleted
+//	tired   a refresh was in vain or too late: no other while the token is good
+//	left    the callback, or a 401, has the cookies: commit leaves them alone
+//	out     commit has run: Set and a refresh fail with ErrHeadersSent
+//	used    somebody asked who is signed in: the answer is not for shared caches
+
 // A Session is what one request knows of who is signed in. It is made for the
 // request: do not keep it, and do not set values or ask for new tokens once the
 // response has begun. Its methods may be called concurrently.
@@ -66,7 +78,8 @@ type contextKey struct{}
 // is false, identity is empty, and Token and Set fail with ErrSignIn.
 //
 // Under Load, a response is not stored by caches if somebody is signed in or its
-// handler called From before the first byte; all others vary by Cookie.
+// handler called From before the first byte, unless it says private or no-store
+// itself; all others vary by Cookie.
 func From(ctx context.Context) *Session {
 	s, ok := ctx.Value(contextKey{}).(*Session)
 	if !ok {

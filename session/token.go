@@ -8,6 +8,8 @@ import (
 	"net/http"
 
 	"golang.org/x/oauth2"
+
+	"github.com/postern-go/postern/internal/loopback"
 )
 
 // Token gives the access token, refreshed if it is near its end and there is a
@@ -131,9 +133,9 @@ func (t *bearerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return resp, err
 	}
-	if r.URL.Scheme != "https" && !loopback(r.URL.Hostname()) {
+	if r.URL.Scheme != "https" && !loopback.Host(r.URL.Hostname()) {
 		closeBody(r)
-		return nil, errors.New("session: an access token is not sent over http to another host; Session.Token has it for who must")
+		return nil, errors.New("session: an access token is not sent over http to another host; use Session.Token if you must")
 	}
 	token, err := t.session.Token(r.Context())
 	if err != nil {
@@ -182,7 +184,7 @@ func (t *bearerTransport) replay(r *http.Request, rejected *oauth2.Token) (*http
 }
 
 // send sends a copy of r: a RoundTripper must not change the request it is
-// given, and the token is nothing for who prints the request of a response.
+// given, and the token must not show where the request of a response is printed.
 func send(base http.RoundTripper, r *http.Request, token *oauth2.Token) (*http.Response, error) {
 	sent := r.Clone(r.Context())
 	if sent.Header == nil {

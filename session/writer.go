@@ -56,7 +56,7 @@ func (w *responseWriter) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Hijack: who takes the connection writes the header too. What the session would
+// Hijack: whoever takes the connection writes the header too. What the session would
 // have written is in Header, for those who look there.
 func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	w.session.commit(w.Header())

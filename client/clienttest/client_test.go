@@ -164,7 +164,7 @@ func clientOutcomes() map[clienttest.Fault]outcome {
 		clienttest.InvalidGrant:      {client.ErrInvalidGrant, "invalid_grant"},
 		clienttest.InvalidClient:     rejected("invalid_client"),
 		clienttest.NoAccessToken:     rejected("access_token is missing"),
-		clienttest.DoubleAccessToken: rejected(`duplicate member "access_token"`),
+		clienttest.DoubleAccessToken: rejected("every member once"),
 		clienttest.WrongTokenType:    rejected("token_type"),
 
 		clienttest.ExpiresInString:   fine,

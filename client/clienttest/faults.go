@@ -216,7 +216,7 @@ const (
 	NoIssParameter Fault = "no-iss-parameter"
 	// NoUserInfo has no userinfo endpoint.
 	NoUserInfo Fault = "no-userinfo"
-	// NoEndSession has no end_session endpoint, as Google.
+	// NoEndSession has no end_session endpoint, like Google's.
 	NoEndSession Fault = "no-end-session"
 	// NoRevocation has no revocation endpoint.
 	NoRevocation Fault = "no-revocation"

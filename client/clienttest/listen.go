@@ -56,7 +56,8 @@ func (p *Provider) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 
 // Listen serves on a loopback socket too, and makes its URL the issuer: "localhost:0"
 // gives "http://localhost:PORT". Any other address than a loopback one is an error,
-// for the provider asks nobody for a password. Call it once, before everything else.
+// for the provider asks nobody for a password. Call it once, right after New,
+// before Issuer or Config.
 func (p *Provider) Listen(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
