@@ -39,7 +39,7 @@ type Config struct {
 	Algorithms       []string         // that may sign ID tokens; nil: what the metadata lists, as far as it is asymmetric
 	TrustedAudiences []string         // further audiences that an ID token may name; nil: none
 	Leeway           time.Duration    // for the clocks of provider and client; zero: jwtverify.DefaultLeeway; at most jwtverify.MaxLeeway
-	Metadata         *Metadata        // nil: discovered when first needed, kept for an hour, and longer while the provider is down
+	Metadata         *Metadata        // nil: discovered when first needed, kept for an hour; longer while the provider is down, and a day where its document is refused
 	HTTPClient       *http.Client     // its Transport is used, and its Timeout where shorter than 10 s; no cookies, and the redirect policy is the package's own; nil: http.DefaultTransport
 	Now              func() time.Time // nil: time.Now
 }

@@ -363,7 +363,7 @@ func TestDiscoveryOutlivesPanics(t *testing.T) {
 	} {
 		t.Run(want, func(t *testing.T) {
 			p := newOP(t)
-			c := p.client(nil)
+			c := p.client(func(cfg *Config) { cfg.HTTPClient.Timeout = time.Second }) // so long net/http's timer outlives the panic
 			p.handle(discoveryPath, func(*http.Request) (*http.Response, error) { fault(); return nil, nil })
 			_, err := c.Metadata(context.Background())
 			if text := "client: discovery endpoint: provider unavailable: " + want; !errors.Is(err, ErrUnavailable) || err.Error() != text {

@@ -168,7 +168,7 @@ func (m *Metadata) checkOwnQuery() (err error) {
 
 // signingAlgorithms returns the algorithms that may sign ID tokens; nil for every one.
 func (m *Metadata) signingAlgorithms(configured []string) ([]string, error) {
-	if len(configured) > 0 || len(m.IDTokenSigningAlgValuesSupported) == 0 {
+	if configured != nil || len(m.IDTokenSigningAlgValuesSupported) == 0 {
 		return configured, nil
 	}
 	algs := slices.DeleteFunc(slices.Clone(m.IDTokenSigningAlgValuesSupported),
