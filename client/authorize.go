@@ -81,7 +81,9 @@ func (c *Client) Authorize(ctx context.Context, opts *AuthorizeOptions) (*Login,
 	if opts.Scopes != nil {
 		l.scope = joinScopes(opts.Scopes)
 	}
-	l.acr = slices.Clone(opts.ACRValues)
+	if len(opts.ACRValues) > 0 { // an empty list sends nothing, and so asks for nothing
+		l.acr = slices.Clone(opts.ACRValues)
+	}
 	l.url = l.authorizationURL(s.request, opts)
 	return l, nil
 }

@@ -138,6 +138,9 @@ func (s *LoginSecrets) validate() error {
 	if err := checkMaxAge(s.MaxAge); err != nil {
 		return fmt.Errorf("LoginSecrets.MaxAge %w", err)
 	}
+	if s.ACR != nil && len(s.ACR) == 0 {
+		return errors.New("LoginSecrets.ACR is an empty list: nil is for no demand")
+	}
 	if err := checkWords(s.ACR); err != nil {
 		return fmt.Errorf("LoginSecrets.ACR: %w", err)
 	}

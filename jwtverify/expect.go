@@ -25,7 +25,7 @@ func (want *Expect) request(c *claims, now time.Time, leeway time.Duration) erro
 	if err := want.nonce(c); err != nil { // Core 3.1.3.7 step 11
 		return err
 	}
-	if len(want.ACR) > 0 && !slices.Contains(want.ACR, c.acr) { // step 12
+	if want.ACR != nil && !slices.Contains(want.ACR, c.acr) { // step 12
 		return &ClaimError{Claim: "acr", Reason: "is not one that was asked for", Want: want.ACR, Got: c.acr, Err: ErrInvalid}
 	}
 	if want.MaxAge == nil {

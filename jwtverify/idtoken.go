@@ -49,7 +49,7 @@ type Expect struct {
 	// over it than MaxAge and the leeway.
 	Since time.Time
 
-	// ACR lists what acr may be. Empty: not asked for.
+	// ACR lists what acr may be. Nil: not asked for; empty: nothing will do.
 	ACR []string
 
 	// Previous is the token that this one came to replace, at a refresh: the rules of
