@@ -21,6 +21,10 @@ type claims struct {
 	names, sources, events           strictjson.Value
 	kind, use                        string // typ and token_use
 
+	// Of access tokens: read as they are, and judged only there.
+	scope, scp, confirmation            strictjson.Value
+	clientID, cid, appID, grantedBy, id strictjson.Value
+
 	payload string
 }
 
@@ -29,6 +33,7 @@ type claims struct {
 var claimNames = []string{
 	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "azp", "nonce", "auth_time", "acr", "amr", "sid",
 	"at_hash", "c_hash", "s_hash", "events", "typ", "token_use", "_claim_names", "_claim_sources",
+	"scope", "scp", "client_id", "cnf",
 }
 
 // readClaims reads a payload in one pass. It checks the form of claims and nothing
@@ -87,6 +92,22 @@ func (c *claims) set(name string, v strictjson.Value) error {
 		c.names = v
 	case "_claim_sources":
 		c.sources = v
+	case "jti":
+		c.id = v
+	case "scope":
+		c.scope = v
+	case "scp":
+		c.scp = v
+	case "cnf":
+		c.confirmation = v
+	case "client_id":
+		c.clientID = v
+	case "cid":
+		c.cid = v
+	case "appid":
+		c.appID = v
+	case "azpacr", "appidacr", "gty": // how the client proved itself: Entra, Entra v1, Auth0
+		c.grantedBy = v
 	}
 	return nil
 }

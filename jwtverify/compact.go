@@ -28,6 +28,7 @@ var base64url = base64.RawURLEncoding.Strict()
 // its claims.
 type signed struct {
 	alg     algorithm
+	typ     string // the header parameter
 	payload string
 }
 
@@ -64,7 +65,7 @@ func (v *Verifier) open(ctx context.Context, raw string, types []string) (signed
 	if err != nil {
 		return signed{}, invalid("payload is not base64url")
 	}
-	return signed{alg, payload}, nil
+	return signed{alg, h.typ, payload}, nil
 }
 
 // split divides the compact form of a JWS: three parts, the last of them not empty.

@@ -16,7 +16,8 @@ var (
 	// ErrInvalid: the token is not acceptable and never will be (or the Verifier is
 	// not configured to accept any). Reject it.
 	ErrInvalid = errors.New("token invalid")
-	// ErrKeys: the keys that would decide could not be had just now. Try later.
+	// ErrKeys: the keys that would decide, or a ReplayGuard, could not be had just now.
+	// Try later.
 	ErrKeys = errors.New("keys unavailable")
 )
 

@@ -133,9 +133,9 @@ func (want *Expect) ready() error {
 }
 
 // isIDToken refuses the other tokens of an issuer, where its headers do not tell them
-// apart: a logout token (Back-Channel Logout 2.4), and what says of itself to be
-// something else, as Keycloak does by typ (ID, Bearer, Offline, Refresh) and Cognito
-// by token_use (id, access).
+// apart: a logout token (Back-Channel Logout 2.4), what says of itself to be something
+// else, as Keycloak does by typ (ID, Bearer, Offline, Refresh) and Cognito by token_use
+// (id, access), and what has the claims of an access token and none of an ID token.
 func (c *claims) isIDToken() error {
 	if c.events.Exists() {
 		return invalidClaim("events", "is that of a logout token")
@@ -146,11 +146,30 @@ func (c *claims) isIDToken() error {
 	if c.use != "" && c.use != "id" {
 		return &ClaimError{Claim: "token_use", Reason: "is that of another kind of token", Got: c.use, Err: ErrInvalid}
 	}
+	if !c.saysIDToken() && c.grantsScope() {
+		return invalid("claims are those of an access token")
+	}
 	return nil
+}
+
+// saysIDToken tells whether the token has what only an ID token has.
+func (c *claims) saysIDToken() bool {
+	return c.nonce != "" || c.accessTokenHash != "" || c.codeHash != "" || c.use != "" || strings.EqualFold(c.kind, "ID")
 }
 
 // identity checks who speaks, to whom and about whom.
 func (v *Verifier) identity(c *claims) error {
+	if err := v.addressed(c); err != nil {
+		return err
+	}
+	if len(c.audience) > 1 && c.authorizedParty == "" { // Core 3.1.3.7 step 4
+		return invalidClaim("azp", "is missing beside several audiences")
+	}
+	return checkSubject(c.subject)
+}
+
+// addressed checks who speaks and to whom.
+func (v *Verifier) addressed(c *claims) error {
 	if c.issuer != v.Issuer { // Core 3.1.3.7 step 2
 		return &ClaimError{Claim: "iss", Reason: "is another issuer", Want: v.Issuer, Got: c.issuer, Err: ErrInvalid}
 	}
@@ -162,16 +181,13 @@ func (v *Verifier) identity(c *claims) error {
 			return &ClaimError{Claim: "aud", Reason: "names an audience that is not trusted", Want: v.Audience, Got: aud, Err: ErrInvalid}
 		}
 	}
-	if len(c.audience) > 1 && c.authorizedParty == "" { // step 4
-		return invalidClaim("azp", "is missing beside several audiences")
-	}
 	if c.authorizedParty != "" && c.authorizedParty != v.Audience { // step 5
 		return &ClaimError{Claim: "azp", Reason: "is another party", Want: v.Audience, Got: c.authorizedParty, Err: ErrInvalid}
 	}
-	return checkSubject(c.subject)
+	return nil
 }
 
-// checkSubject checks sub, Core 2.
+// checkSubject checks sub, Core 2 and RFC 9068 2.2.
 func checkSubject(sub string) error {
 	if sub == "" {
 		return invalidClaim("sub", "is missing")
@@ -185,7 +201,7 @@ func checkSubject(sub string) error {
 	return nil
 }
 
-// issueTime checks that the token has its times, and that none is still to come.
+// issueTime checks that an ID token has its times, and that none is still to come.
 func (v *Verifier) issueTime(c *claims, now time.Time) error {
 	if c.expiry.IsZero() { // Core 3.1.3.7 step 9
 		return invalidClaim("exp", "is missing")
@@ -193,8 +209,13 @@ func (v *Verifier) issueTime(c *claims, now time.Time) error {
 	if c.issuedAt.IsZero() { // step 10
 		return invalidClaim("iat", "is missing")
 	}
+	return v.begun(c, now)
+}
+
+// begun checks that no time that must be over is still to come.
+func (v *Verifier) begun(c *claims, now time.Time) error {
 	latest := now.Add(v.leeway())
-	if c.issuedAt.After(latest) { // step 10
+	if c.issuedAt.After(latest) { // Core 3.1.3.7 step 10
 		return &ClaimError{Claim: "iat", Reason: "is in the future", Got: c.issuedAt, Err: ErrInvalid}
 	}
 	if c.notBefore.After(latest) { // RFC 7519 4.1.5
@@ -209,12 +230,23 @@ func (v *Verifier) issueTime(c *claims, now time.Time) error {
 // age is the last check, whatever the order of Core, so that ErrExpired means that
 // nothing else is wrong and that another token will do.
 func (v *Verifier) age(c *claims, now time.Time) error {
-	earliest := now.Add(-v.leeway())
-	if !c.expiry.After(earliest) { // Core 3.1.3.7 step 9
+	if err := v.over(c, now); err != nil { // Core 3.1.3.7 step 9
+		return err
+	}
+	return v.issuedWithin(c, now, maxIDTokenAge, "is more than a day ago") // step 10
+}
+
+// over checks exp, where it is there.
+func (v *Verifier) over(c *claims, now time.Time) error {
+	if !c.expiry.IsZero() && !c.expiry.After(now.Add(-v.leeway())) {
 		return &ClaimError{Claim: "exp", Reason: "is over", Got: c.expiry, Err: ErrExpired}
 	}
-	if c.issuedAt.Before(earliest.Add(-maxIDTokenAge)) { // step 10
-		return &ClaimError{Claim: "iat", Reason: "is more than a day ago", Got: c.issuedAt, Err: ErrExpired}
+	return nil
+}
+
+func (v *Verifier) issuedWithin(c *claims, now time.Time, age time.Duration, reason string) error {
+	if c.issuedAt.Before(now.Add(-v.leeway()).Add(-age)) {
+		return &ClaimError{Claim: "iat", Reason: reason, Got: c.issuedAt, Err: ErrExpired}
 	}
 	return nil
 }

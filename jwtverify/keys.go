@@ -3,6 +3,10 @@ package jwtverify
 import (
 	"context"
 	"crypto"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
 	"slices"
 )
 
@@ -39,6 +43,27 @@ func StaticKeys(keys ...Key) KeySet {
 	return s
 }
 
+// SharedSecret is the KeySet of a client whose tokens are authenticated with its own
+// client_secret (HS256, HS384, HS512; Core 10.1). Verifier.Algorithms must then name
+// these algorithms and no others: where tokens may also be signed with a public key,
+// that key would be a secret everybody knows. The secret is its bytes as they are, not
+// decoded from base64, and at least as long as the hash (RFC 7518 3.2): a shorter one
+// verifies nothing. Whoever can verify such a token can also make one.
+func SharedSecret(secret string) KeySet { return StaticKeys(Key{Public: sharedSecret(secret)}) }
+
+// A sharedSecret is a key that only SharedSecret makes: no key set read from outside
+// has one.
+type sharedSecret []byte
+
+// Format keeps the secret out of every kind of printing.
+func (sharedSecret) Format(s fmt.State, _ rune) { io.WriteString(s, redacted) }
+
+// MarshalJSON keeps the secret out of JSON.
+func (sharedSecret) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
+
+// LogValue keeps the secret out of logs.
+func (sharedSecret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
 // A snapshot is a set of keys in which finding one costs the same whatever the size.
 type snapshot struct {
 	all      []Key
@@ -58,6 +83,9 @@ func newSnapshot(keys []Key) *snapshot {
 
 // Keys implements KeySet.
 func (s *snapshot) Keys(_ context.Context, kid string) ([]Key, error) { return s.lookup(kid), nil }
+
+// Version implements Versioned: a snapshot never changes.
+func (s *snapshot) Version() (any, bool) { return s, true }
 
 func (s *snapshot) lookup(kid string) []Key {
 	if kid == "" {

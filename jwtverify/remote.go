@@ -113,6 +113,13 @@ func (r *RemoteKeys) Keys(ctx context.Context, kid string) ([]Key, error) {
 	return nil, r.unknown()
 }
 
+// Version implements Versioned: it changes with every fetch, and there is none where
+// the set at hand is due for one.
+func (r *RemoteKeys) Version() (any, bool) {
+	h := r.current.Load()
+	return h, h != nil && r.now().Before(h.fresh)
+}
+
 // usable returns the keys of a set that is not too old to be used at all.
 func (r *RemoteKeys) usable(kid string) []Key {
 	h := r.current.Load()

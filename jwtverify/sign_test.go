@@ -7,7 +7,8 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
+	_ "crypto/sha256"
+	_ "crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -110,7 +111,7 @@ func sign(tb testing.TB, key any, alg, input string) []byte {
 	var err error
 	switch key := key.(type) {
 	case []byte:
-		mac := hmac.New(sha256.New, key)
+		mac := hmac.New(hash.New, key)
 		mac.Write([]byte(input))
 		return mac.Sum(nil)
 	case *rsa.PrivateKey:

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -26,6 +27,7 @@ const (
 	rsaPSS                  // RFC 7518 3.5
 	ecdsaKey                // RFC 7518 3.4
 	edwards                 // RFC 8037 3.1, RFC 9864 2.2
+	hmacKey                 // RFC 7518 3.2
 )
 
 // An algorithm is a row of the registry of JSON Web Signature algorithms.
@@ -36,8 +38,9 @@ type algorithm struct {
 	curve elliptic.Curve // of ecdsaKey
 }
 
-// algorithms is all that may ever sign. There is no row for "none", and none with a
-// shared secret: a token cannot choose what it is checked with.
+// algorithms is all that may ever sign. There is no row for "none". The rows with a
+// shared secret fit no key but that of SharedSecret, and no Verifier allows them beside
+// others: a token cannot choose what it is checked with.
 var algorithms = [...]algorithm{
 	{"RS256", rsaPKCS1, crypto.SHA256, nil},
 	{"ES256", ecdsaKey, crypto.SHA256, elliptic.P256()},
@@ -50,6 +53,9 @@ var algorithms = [...]algorithm{
 	{"ES512", ecdsaKey, crypto.SHA512, elliptic.P521()},
 	{"PS384", rsaPSS, crypto.SHA384, nil},
 	{"PS512", rsaPSS, crypto.SHA512, nil},
+	{"HS256", hmacKey, crypto.SHA256, nil},
+	{"HS384", hmacKey, crypto.SHA384, nil},
+	{"HS512", hmacKey, crypto.SHA512, nil},
 }
 
 func algorithmNamed(name string) (algorithm, bool) {
@@ -64,6 +70,8 @@ func algorithmNamed(name string) (algorithm, bool) {
 var (
 	errSignature = errors.New("signature does not verify")
 	errKeyType   = errors.New("key does not fit the algorithm")
+	// RFC 7518 3.2: a secret is at least as long as the hash.
+	errShortSecret = errors.New("shared secret is shorter than the hash of the algorithm")
 )
 
 // VerifySignature checks a JWS signature with this key: input is the encoded
@@ -106,6 +114,11 @@ func (k Key) verify(a algorithm, input, signature []byte) error {
 		valid = verifyECDSA(pub, a.digest(&buf, input), signature)
 	case ed25519.PublicKey:
 		valid = ed25519.Verify(pub, input, signature)
+	case sharedSecret:
+		if len(pub) < a.hash.Size() {
+			return errShortSecret
+		}
+		valid = hmac.Equal(a.mac(&buf, pub, input), signature)
 	}
 	if !valid {
 		return errSignature
@@ -126,6 +139,8 @@ func (k Key) fits(a algorithm) bool {
 		return a.key == ecdsaKey && pub != nil && pub.Curve == a.curve
 	case ed25519.PublicKey:
 		return a.key == edwards
+	case sharedSecret:
+		return a.key == hmacKey
 	}
 	return false
 }
@@ -172,6 +187,13 @@ func (a algorithm) digest(buf *[sha512.Size]byte, input []byte) []byte {
 		*buf = sha512.Sum512(input)
 		return buf[:]
 	}
+}
+
+// mac authenticates input under the secret, into buf.
+func (a algorithm) mac(buf *[sha512.Size]byte, secret sharedSecret, input []byte) []byte {
+	h := hmac.New(a.hash.New, secret)
+	h.Write(input)
+	return h.Sum(buf[:0])
 }
 
 // verifyECDSA checks a signature in the form of RFC 7518 3.4: r and s, each exactly

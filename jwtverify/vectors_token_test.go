@@ -102,7 +102,7 @@ func headerVectors(w *vectorWriter) {
 	w.refuse("b64 without crit", "RFC 7797 7: not in a JWT", "b64", "is not for a JWT", headerWith("b64", "false"))
 	w.refuse("duplicate alg", "RFC 7515 4: names are unique", "", `header: duplicate member "alg"`, headerAgain("alg", `"RS256"`))
 	w.refuse("duplicate member of no meaning", "RFC 7515 4: names are unique", "", `header: duplicate member "x"`, headerText(func(s string) string { return s[:len(s)-1] + `,"x":1,"x":1}` }))
-	w.refuse("duplicate in a nested object", "RFC 8259 4: names are unique", "", `header: duplicate member "a"`, headerWith("x", `{"a":1,"a":2}`))
+	w.refuse("duplicate in an object of the header", "RFC 8259 4: names are unique", "", `header: duplicate member "a"`, headerWith("x", `{"a":1,"a":2}`))
 	w.refuse("Kid beside kid", "RFC 7515 4: names have case", "", `header: member "Kid" is not "kid"`, headerAgain("Kid", `"rsa"`))
 	w.refuse("kid with a Kelvin sign", "RFC 7515 4: names have case, and K folds to k", "", "is not \"kid\"", headerAgain("\u212aid", `"rsa"`))
 	w.refuse("CRIT in capitals", "RFC 7515 4: names have case", "", `header: member "CRIT" is not "crit"`, headerAgain("CRIT", `["b64"]`))

@@ -23,13 +23,39 @@ const (
 // -update it writes them.
 func TestWriteVectors(t *testing.T) {
 	cryptotest.SetGlobalRandom(t, 1) // PSS and ECDSA signatures then repeat
-	w := &vectorWriter{t: t}
-	for _, table := range []func(*vectorWriter){
-		algorithmVectors, formVectors, headerVectors, keyVectors, jsonVectors,
-		issuerVectors, audienceVectors, subjectVectors, kindVectors, timeVectors, requestVectors,
-		hashVectors, refreshVectors, sourceVectors, configVectors,
+	for _, k := range []struct {
+		kind   string
+		tables []func(*vectorWriter)
+	}{
+		{"idtoken", []func(*vectorWriter){
+			algorithmVectors, formVectors, headerVectors, keyVectors, jsonVectors,
+			issuerVectors, audienceVectors, subjectVectors, kindVectors, timeVectors, requestVectors,
+			hashVectors, refreshVectors, sourceVectors, configVectors, secretVectors, providerVectors,
+		}},
+		{"accesstoken", []func(*vectorWriter){
+			accessTypeVectors, accessIdentityVectors, accessGrantVectors, accessTimeVectors,
+			accessConfirmationVectors, accessProviderVectors, accessConfigVectors,
+		}},
+		{"introspection", []func(*vectorWriter){introspectionVectors}},
+		{"logouttoken", []func(*vectorWriter){logoutVectors}},
+		{"response", []func(*vectorWriter){responseVectors}},
+		{"userinfo", []func(*vectorWriter){userInfoVectors}},
 	} {
-		table(w)
+		w := &vectorWriter{t: t, kind: k.kind}
+		for _, table := range k.tables {
+			table(w)
+		}
+		w.write()
+	}
+}
+
+// write writes the files of a kind, or compares them with those on disk.
+func (w *vectorWriter) write() {
+	t, dir := w.t, filepath.Join(vectorDir, w.kind)
+	if *update {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for i, f := range w.files {
 		var b bytes.Buffer
@@ -39,7 +65,7 @@ func TestWriteVectors(t *testing.T) {
 		if err := enc.Encode(f); err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join(vectorDir, "idtoken", w.names[i]+".json")
+		path := filepath.Join(dir, w.names[i]+".json")
 		if *update {
 			if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
 				t.Fatal(err)
@@ -49,9 +75,9 @@ func TestWriteVectors(t *testing.T) {
 			t.Errorf("%s is not what the tables make (go test ./jwtverify -run TestWriteVectors -update): %v", path, err)
 		}
 	}
-	onDisk, err := filepath.Glob(filepath.Join(vectorDir, "idtoken", "*.json"))
+	onDisk, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil || len(onDisk) != len(w.files) {
-		t.Errorf("%d vector files, and the tables make %d: %v", len(onDisk), len(w.files), err)
+		t.Errorf("%s: %d vector files, and the tables make %d: %v", w.kind, len(onDisk), len(w.files), err)
 	}
 }
 
@@ -59,6 +85,7 @@ func TestWriteVectors(t *testing.T) {
 type draft struct {
 	vector
 	key, alg        string // what signs; the header's alg is a member of its own
+	secret          []byte // signs instead of key
 	header, payload []member
 	edit            []func(*draft) // after all other changes: text of header and payload
 	body            string         // the payload segment, where it is not the encoded payload
@@ -71,6 +98,7 @@ type change func(*draft)
 
 type vectorWriter struct {
 	t     *testing.T
+	kind  string
 	names []string
 	files []*vectorFile
 	base  draft
@@ -83,19 +111,66 @@ func (w *vectorWriter) file(name, about string) {
 	w.files = append(w.files, &vectorFile{About: about, JWKS: json.RawMessage(set)})
 }
 
+// bases are the tokens that the vectors of a kind differ from.
+var bases = map[string]struct{ header, payload []member }{
+	"idtoken": {
+		[]member{{"alg", `"RS256"`}, {"kid", `"rsa"`}},
+		[]member{
+			{"iss", `"https://op.example.com"`}, {"sub", `"user-1"`}, {"aud", `"client-1"`},
+			{"exp", "1767225900"}, {"iat", "1767225595"}, {"name", `"Ada Lovelace"`},
+		},
+	},
+	"accesstoken": {
+		[]member{{"alg", `"RS256"`}, {"kid", `"rsa"`}, {"typ", `"at+jwt"`}},
+		[]member{
+			{"iss", `"https://op.example.com"`}, {"sub", `"user-1"`}, {"aud", `"client-1"`},
+			{"client_id", `"app-1"`}, {"scope", `"read write"`}, {"jti", `"token-1"`},
+			{"exp", "1767225900"}, {"iat", "1767225595"},
+		},
+	},
+	"introspection": {
+		nil,
+		[]member{
+			{"active", "true"}, {"sub", `"user-1"`}, {"aud", `"client-1"`}, {"client_id", `"app-1"`},
+			{"scope", `"read write"`}, {"token_type", `"Bearer"`}, {"exp", "1767225900"},
+		},
+	},
+	"logouttoken": {
+		[]member{{"alg", `"RS256"`}, {"kid", `"rsa"`}, {"typ", `"logout+jwt"`}},
+		[]member{
+			{"iss", `"https://op.example.com"`}, {"sub", `"user-1"`}, {"aud", `"client-1"`}, {"sid", `"session-1"`},
+			{"exp", "1767225720"}, {"iat", "1767225600"}, {"jti", `"logout-1"`},
+			{"events", `{"http://schemas.openid.net/event/backchannel-logout":{}}`},
+		},
+	},
+	"response": {
+		[]member{{"alg", `"RS256"`}, {"kid", `"rsa"`}},
+		[]member{
+			{"iss", `"https://op.example.com"`}, {"aud", `"client-1"`}, {"exp", "1767226200"},
+			{"code", `"code-1"`}, {"state", `"state-1"`},
+		},
+	},
+	"userinfo": {
+		[]member{{"alg", `"RS256"`}, {"kid", `"rsa"`}},
+		[]member{
+			{"iss", `"https://op.example.com"`}, {"aud", `"client-1"`}, {"sub", `"user-1"`}, {"name", `"Ada Lovelace"`},
+		},
+	},
+}
+
 // accept adds an accepted vector, which the refused ones after it differ from.
 func (w *vectorWriter) accept(name, rule string, changes ...change) {
+	base := bases[w.kind]
 	d := draft{
 		vector: vector{
 			Name: name, Rule: rule, Expect: "accept", Now: testNow,
 			Verifier: verifierConfig{Issuer: testIssuer, Audience: testClient},
 		},
 		key: "rsa", alg: "RS256",
-		header: []member{{"alg", `"RS256"`}, {"kid", `"rsa"`}},
-		payload: []member{
-			{"iss", `"https://op.example.com"`}, {"sub", `"user-1"`}, {"aud", `"client-1"`},
-			{"exp", "1767225900"}, {"iat", "1767225595"}, {"name", `"Ada Lovelace"`},
-		},
+		header: slices.Clone(base.header), payload: slices.Clone(base.payload),
+	}
+	if w.kind == "userinfo" {
+		d.Want.Subject = "user-1"
 	}
 	for _, c := range changes {
 		c(&d)
@@ -123,7 +198,12 @@ func (w *vectorWriter) add(d draft) {
 	for _, e := range d.edit {
 		e(&d)
 	}
-	d.Token = mintSegments(w.t, d.key, d.alg, b64(d.vector.Header), cmp.Or(d.body, b64(d.vector.Payload)))
+	if w.kind == "introspection" { // is no token, but JSON
+		d.Token, d.vector.Header, d.vector.Payload = d.vector.Payload, "", ""
+	} else {
+		input := b64(d.vector.Header) + "." + cmp.Or(d.body, b64(d.vector.Payload))
+		d.Token = input + "." + b64(string(sign(w.t, d.signer(w.t), d.alg, input)))
+	}
 	if d.finish != nil {
 		d.Token = d.finish(d.Token)
 	}
@@ -132,6 +212,13 @@ func (w *vectorWriter) add(d draft) {
 	}
 	f := w.files[len(w.files)-1]
 	f.Vectors = append(f.Vectors, d.vector)
+}
+
+func (d *draft) signer(t *testing.T) any {
+	if d.secret != nil {
+		return d.secret
+	}
+	return testKeys(t)[d.key].Key
 }
 
 func set(list []member, name, value string) []member {
@@ -144,7 +231,7 @@ func set(list []member, name, value string) []member {
 }
 
 func unset(list []member, name string) []member {
-	return slices.DeleteFunc(list, func(m member) bool { return m.name == name })
+	return slices.DeleteFunc(slices.Clone(list), func(m member) bool { return m.name == name })
 }
 
 // with sets a claim to a JSON text.
@@ -197,7 +284,7 @@ func segments(f func(s []string)) change {
 // signedBy changes what signs and the header's alg with it; the kid is that of the key.
 func signedBy(key, alg string) change {
 	return func(d *draft) {
-		d.key, d.alg = key, alg
+		d.key, d.alg, d.secret = key, alg, nil
 		d.header = set(set(d.header, "alg", `"`+alg+`"`), "kid", `"`+key+`"`)
 	}
 }

@@ -20,7 +20,20 @@ type Verifier struct {
 	// RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA and Ed25519. Nil allows
 	// all of these, and the keys decide. Any other name, and "none" above all, makes
 	// the Verifier reject every token, rather than ignore what somebody relied on.
+	// HS256, HS384 and HS512 may stand here too, with Keys from SharedSecret: they
+	// alone, never beside the others.
 	Algorithms []string
+
+	// AccessTokenTypes is what the header parameter typ of an access token may be, of
+	// "at+jwt", "JWT" and "", which is none at all. Nil: at+jwt, as RFC 9068 says. Most
+	// providers have their own way, and with another type than at+jwt a token must show
+	// by its claims that it is no ID token; see AccessToken.
+	AccessTokenTypes []string
+
+	// AudienceClaim is the claim of an access token that must name Audience. Empty:
+	// aud. Cognito's access tokens have no aud; client_id then stands in its place, and
+	// Audience is the ID of the one client whose tokens are taken.
+	AudienceClaim string
 
 	// TrustedAudiences are further audiences that an ID token may name beside
 	// Audience, which must be there all the same (ZITADEL lists every client of a
@@ -43,22 +56,43 @@ const (
 
 // ready refuses a Verifier that lacks what a check would compare with.
 func (v *Verifier) ready() error {
+	if err := v.complete(); err != nil {
+		return err
+	}
+	if v.Keys == nil {
+		return invalid("Verifier.Keys is nil")
+	}
+	return v.consistent()
+}
+
+// complete refuses a Verifier that lacks what claims are compared with.
+func (v *Verifier) complete() error {
 	if v.Issuer == "" {
 		return invalid("Verifier.Issuer is empty")
 	}
 	if v.Audience == "" {
 		return invalid("Verifier.Audience is empty")
 	}
-	if v.Keys == nil {
-		return invalid("Verifier.Keys is nil")
-	}
 	if v.Leeway < 0 || v.Leeway > MaxLeeway {
 		return invalid("Verifier.Leeway is %v, and must be from 0 to %v", v.Leeway, MaxLeeway)
 	}
+	return nil
+}
+
+// consistent refuses algorithms that are none, or that must not stand together.
+func (v *Verifier) consistent() error {
+	secrets := 0
 	for _, name := range v.Algorithms {
-		if _, ok := algorithmNamed(name); !ok {
-			return invalid("Verifier.Algorithms has %s, which is no signature algorithm of a public key", quote(name))
+		alg, ok := algorithmNamed(name)
+		if !ok {
+			return invalid("Verifier.Algorithms has %s, which is no signature algorithm", quote(name))
 		}
+		if alg.key == hmacKey {
+			secrets++
+		}
+	}
+	if secrets > 0 && secrets < len(v.Algorithms) {
+		return invalid("Verifier.Algorithms has algorithms of a shared secret beside those of public keys")
 	}
 	return nil
 }
@@ -66,7 +100,10 @@ func (v *Verifier) ready() error {
 // allows tells whether alg may sign, and returns it.
 func (v *Verifier) allows(name string) (algorithm, bool) {
 	alg, known := algorithmNamed(name)
-	return alg, known && (v.Algorithms == nil || slices.Contains(v.Algorithms, name))
+	if v.Algorithms == nil {
+		return alg, known && alg.key != hmacKey
+	}
+	return alg, known && slices.Contains(v.Algorithms, name)
 }
 
 func (v *Verifier) leeway() time.Duration { return cmp.Or(v.Leeway, DefaultLeeway) }

@@ -1,0 +1,134 @@
+package jwtverify
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// defaultCacheSize is some 10 MB of claims.
+const defaultCacheSize = 10_000
+
+// A Cache verifies access tokens with Verifier and remembers those that were good, so
+// that a token which comes with every request costs a hash instead of a signature check.
+//
+// A token is found by the SHA-256 of all of it, in the memory of this Cache alone, and
+// only while its keys are the very ones it was verified with: when the KeySet has been
+// fetched anew, or is due for it, the token is verified again. So a key that the issuer
+// withdraws is noticed as soon as without a Cache. A token is never found after its exp,
+// leeway or not, nor after MaxAge. Tokens that were refused are not remembered.
+//
+// Keys must be those of RemoteKeys, StaticKeys or SharedSecret, or tell when they change
+// (Versioned); with others nothing is remembered. Verifier is required. Use a Cache by
+// pointer, from as many goroutines as you like; do not copy or change it after its
+// first use.
+type Cache struct {
+	Verifier *Verifier     // required
+	Size     int           // tokens remembered at most; zero or less: 10,000. When it is full, those not asked for lately are dropped
+	MaxAge   time.Duration // how long a token is remembered at most; zero: until its exp
+
+	mu     sync.Mutex
+	recent map[[sha256.Size]byte]*remembered // at most half of Size
+	former map[[sha256.Size]byte]*remembered // what was recent before; found there, a token moves
+}
+
+// Versioned is what a KeySet implements for its tokens to be remembered by a Cache.
+type Versioned interface {
+	// Version returns a value that is equal to another one of the same KeySet as long as
+	// Keys has the same answers. ok is false where Keys might fetch before it answers.
+	Version() (version any, ok bool)
+}
+
+type remembered struct {
+	token   AccessToken
+	version any
+	until   time.Time
+}
+
+// AccessToken is [Verifier.AccessToken], or what it returned for this very token before.
+// The caller may change what it gets.
+func (c *Cache) AccessToken(ctx context.Context, raw string) (*AccessToken, error) {
+	if c.Verifier == nil {
+		return nil, fmt.Errorf("jwtverify: %w", invalid("Cache.Verifier is nil"))
+	}
+	version, ok := c.version()
+	if !ok || len(raw) > maxToken {
+		return c.Verifier.AccessToken(ctx, raw)
+	}
+	key := sha256.Sum256([]byte(raw))
+	if t := c.find(key, version); t != nil {
+		return t, nil
+	}
+	t, err := c.Verifier.AccessToken(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	// Keys that came while the token was verified may not be those that verified it.
+	if after, ok := c.version(); ok && after == version {
+		c.remember(key, version, t)
+	}
+	return t, nil
+}
+
+func (c *Cache) version() (any, bool) {
+	if keys, ok := c.Verifier.Keys.(Versioned); ok {
+		return keys.Version()
+	}
+	return nil, false
+}
+
+func (c *Cache) find(key [sha256.Size]byte, version any) *AccessToken {
+	now := c.Verifier.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r, ok := c.recent[key]
+	if !ok {
+		if r, ok = c.former[key]; !ok {
+			return nil
+		}
+		delete(c.former, key)
+		c.put(key, r)
+	}
+	if r.version != version || !now.Before(r.until) {
+		delete(c.recent, key)
+		return nil
+	}
+	return r.token.clone()
+}
+
+func (c *Cache) remember(key [sha256.Size]byte, version any, t *AccessToken) {
+	now := c.Verifier.now()
+	until := t.Expiry
+	if c.MaxAge != 0 && now.Add(c.MaxAge).Before(until) {
+		until = now.Add(c.MaxAge)
+	}
+	if !now.Before(until) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.put(key, &remembered{*t.clone(), version, until})
+}
+
+// put makes room by forgetting what has not been asked for since the recent half was
+// last full.
+func (c *Cache) put(key [sha256.Size]byte, r *remembered) {
+	size := c.Size
+	if size <= 0 {
+		size = defaultCacheSize
+	}
+	if c.recent == nil || len(c.recent) >= max(size/2, 1) {
+		c.former, c.recent = c.recent, map[[sha256.Size]byte]*remembered{}
+	}
+	c.recent[key] = r
+}
+
+// clone keeps what one caller does to a token from the next one.
+func (t *AccessToken) clone() *AccessToken {
+	own := *t
+	own.Audience, own.Scope, own.AMR = slices.Clone(t.Audience), slices.Clone(t.Scope), slices.Clone(t.AMR)
+	return &own
+}
