@@ -60,14 +60,23 @@ func (s *nameSet) key(name string) string {
 func notNearly(name string, registered []string) error {
 	ascii := isASCII(name)
 	for _, r := range registered {
+		if ascii && !mayFold(r, name) {
+			continue
+		}
 		if r == name {
 			return nil
 		}
-		if (len(r) == len(name) || !ascii) && strings.EqualFold(r, name) {
+		if strings.EqualFold(r, name) {
 			return fmt.Errorf("member %q is not %q", cut(name), r)
 		}
 	}
 	return nil
+}
+
+// mayFold tells cheaply of most names that they are not equal under case folding. Of
+// names that are ASCII, the same letter of two cases differs in one bit.
+func mayFold(r, name string) bool {
+	return len(r) == len(name) && (len(r) == 0 || r[0]|0x20 == name[0]|0x20)
 }
 
 func plainLower(s string) bool {
