@@ -33,7 +33,7 @@ type claims struct {
 var claimNames = []string{
 	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "azp", "nonce", "auth_time", "acr", "amr", "sid",
 	"at_hash", "c_hash", "s_hash", "events", "typ", "token_use", "_claim_names", "_claim_sources",
-	"scope", "scp", "client_id", "cnf",
+	"scope", "scp", "client_id", "cnf", "email_verified", "phone_number_verified",
 }
 
 // readClaims reads a payload in one pass. It checks the form of claims and nothing

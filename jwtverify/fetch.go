@@ -33,44 +33,68 @@ func (r *RemoteKeys) ready() error {
 	if err != nil {
 		return fmt.Errorf("%w: RemoteKeys.URL is no URL", ErrKeys)
 	}
-	if u.Scheme != "https" && !(u.Scheme == "http" && loopback.Host(u.Hostname())) {
+	if !secure(u) {
 		return fmt.Errorf("%w: RemoteKeys.URL is neither https nor http on a loopback host", ErrKeys)
 	}
 	return nil
 }
 
+// secure tells whether nobody on the way can read or change what goes to u.
+func secure(u *url.URL) bool {
+	return u.Scheme == "https" || u.Scheme == "http" && loopback.Host(u.Hostname())
+}
+
 // fetch reads the set once, and how long it may be used.
 func (r *RemoteKeys) fetch(ctx context.Context) ([]Key, time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL, nil)
+	g := getter{what: "jwks_uri", client: r.HTTPClient, redirect: sameHost, limit: maxJWKS}
+	body, header, err := g.get(ctx, r.URL, http.Header{"Accept": {"application/jwk-set+json, application/json"}})
 	if err != nil {
 		return nil, 0, err
 	}
-	req.Header.Set("Accept", "application/jwk-set+json, application/json")
-	client := http.Client{}
-	if r.HTTPClient != nil {
-		client = *r.HTTPClient
+	keys, err := parseJWKS(body)
+	return keys, r.age(header), err
+}
+
+// A getter is how something is read from the network, within its limits.
+type getter struct {
+	what     string       // what is read, for errors: they do not show the address
+	client   *http.Client // nil: the default one
+	redirect func(*http.Request, []*http.Request) error
+	limit    int64 // in bytes
+}
+
+// get sends one request and returns body and header of the answer, which has status
+// 200. Of a body that is larger than the limit it returns one byte more than that.
+func (g getter) get(ctx context.Context, address string, header http.Header) ([]byte, http.Header, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, nil, err
 	}
-	client.CheckRedirect = sameHost
+	req.Header = header
+	client := http.Client{}
+	if g.client != nil {
+		client = *g.client
+	}
+	client.CheckRedirect = g.redirect
 	resp, err := client.Do(req)
 	if err != nil {
 		var failed *url.Error // which would quote an address of somebody else's making
 		if errors.As(err, &failed) {
 			err = failed.Err
 		}
-		return nil, 0, fmt.Errorf("requesting jwks_uri: %w", err)
+		return nil, nil, fmt.Errorf("requesting %s: %w", g.what, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, 0, fmt.Errorf("jwks_uri answered with status %d", resp.StatusCode)
+		return nil, nil, fmt.Errorf("%s answered with status %d", g.what, resp.StatusCode)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxJWKS+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, g.limit+1))
 	if err != nil {
-		return nil, 0, fmt.Errorf("reading the answer of jwks_uri: %w", err)
+		return nil, nil, fmt.Errorf("reading the answer of %s: %w", g.what, err)
 	}
-	keys, err := parseJWKS(body)
-	return keys, r.age(resp.Header), err
+	return body, resp.Header, nil
 }
 
 // sameHost follows redirects only where the answer still comes from whoever the
