@@ -29,6 +29,7 @@ var base64url = base64.RawURLEncoding.Strict()
 type signed struct {
 	alg     algorithm
 	typ     string // the header parameter
+	raw     string // the token itself, without the encryption around it
 	payload string
 }
 
@@ -36,6 +37,12 @@ type signed struct {
 // before its claims. It is the one road of all kinds of tokens; types are the values
 // of typ that the kind may have, and "" allows it to be absent.
 func (v *Verifier) open(ctx context.Context, raw string, types []string) (signed, error) {
+	if v.Decrypt != nil {
+		var err error
+		if raw, err = v.decrypt(raw); err != nil {
+			return signed{}, err
+		}
+	}
 	if len(raw) > maxToken {
 		return signed{}, invalid("larger than %d bytes", maxToken)
 	}
@@ -65,7 +72,7 @@ func (v *Verifier) open(ctx context.Context, raw string, types []string) (signed
 	if err != nil {
 		return signed{}, invalid("payload is not base64url")
 	}
-	return signed{alg, h.typ, payload}, nil
+	return signed{alg, h.typ, raw, payload}, nil
 }
 
 // split divides the compact form of a JWS: three parts, the last of them not empty.
@@ -78,7 +85,7 @@ func split(raw string) (head, body, sig string, err error) {
 	switch strings.Count(sig, ".") {
 	case 0:
 	case 2:
-		return "", "", "", invalid("encrypted tokens are not supported")
+		return "", "", "", invalid("encrypted, and Verifier.Decrypt is nil")
 	default:
 		return "", "", "", invalid("not a JWT in compact form")
 	}

@@ -10,9 +10,10 @@
 //	token, err := v.IDToken(ctx, raw, jwtverify.Expect{Nonce: nonce})
 //
 // All tokens take one road: a bound on the size before anything is parsed, the
-// compact form and nothing else, a header read by exact member name, an algorithm
-// from a list that the token cannot choose, a key that fits it, the signature, and
-// only then the claims, in the order of the specification.
+// encryption taken off where that was agreed on, the compact form and nothing else, a
+// header read by exact member name, an algorithm from a list that the token cannot
+// choose, a key that fits it, the signature, and only then the claims, in the order of
+// the specification.
 //
 // The package stands alone: a service that only takes tokens needs nothing else of
 // this module. A program that signs users in wants package client, which uses this

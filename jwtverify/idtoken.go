@@ -68,8 +68,9 @@ type Expect struct {
 // in case, and no registered one stands in a spelling that a decoder might take for it.
 //
 // It does not check that a token is presented only once: the nonce, kept by whoever
-// sent the request, does that. Encrypted tokens are not supported. Most programs want
-// package client, which fills in Expect by itself.
+// sent the request, does that. An encrypted token (RFC 7516) is decrypted first, if
+// Decrypt is set, and the signed token in it goes the same way as any other. Most
+// programs want package client, which fills in Expect by itself.
 func (v *Verifier) IDToken(ctx context.Context, raw string, want Expect) (*IDToken, error) {
 	t, err := v.idToken(ctx, raw, &want)
 	if err != nil {
@@ -118,7 +119,7 @@ func (v *Verifier) idToken(ctx context.Context, raw string, want *Expect) (*IDTo
 	if err := v.age(&c, now); err != nil {
 		return nil, err
 	}
-	return newIDToken(&c, raw), nil
+	return newIDToken(&c, token.raw), nil
 }
 
 // ready refuses expectations that contradict one another.

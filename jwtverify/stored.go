@@ -52,7 +52,8 @@ func newIDToken(c *claims, raw string) *IDToken {
 	}
 }
 
-// Raw returns the token itself, for id_token_hint. It is empty after WithoutRaw.
+// Raw returns the token itself, for id_token_hint: the signed one, where it came
+// encrypted (Core 3.1.2.1). It is empty after WithoutRaw.
 func (t *IDToken) Raw() string {
 	if t.raw != "" {
 		return t.raw

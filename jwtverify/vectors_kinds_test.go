@@ -175,6 +175,14 @@ func userInfoVectors(w *vectorWriter) {
 	w.refuse("another key", "Core 5.3.4", "", "signature does not verify", forgedBy("rsa-other"))
 	w.refuse("typ at+jwt", "RFC 8725 3.11", "typ", "is that of another kind of token", headerWith("typ", `"at+jwt"`))
 	w.refuse("iat in the future", "RFC 7519 4.1.6", "iat", "is in the future", with("iat", "1767225661"))
+	const token = "a token about the user is no userinfo answer"
+	w.refuse("with a nonce", token, "nonce", "is that of an ID token", with("nonce", `"n"`))
+	w.refuse("with at_hash", token, "at_hash", "is that of an ID token", with("at_hash", `"77QmUPtjPfzWtF2AnpK9RQ"`))
+	w.refuse("with c_hash", token, "c_hash", "is that of an ID token", with("c_hash", `"77QmUPtjPfzWtF2AnpK9RQ"`))
+	w.refuse("Keycloak's ID token", token, "typ", "is that of another kind of token", with("typ", `"ID"`))
+	w.refuse("Cognito's ID token", token, "token_use", "is that of another kind of token", with("token_use", `"id"`))
+	w.refuse("with a scope", token, "", "claims are those of an access token", with("scope", `"read"`))
+	w.refuse("a logout token", token, "events", "is that of a logout token", with("events", `{"http://schemas.openid.net/event/backchannel-logout":{}}`))
 	w.accept("with exp", rule, with("exp", "1767225541"))
 	w.differ("expired", "exp over", rule, "exp", "is over", with("exp", "1767225540"))
 }

@@ -57,6 +57,8 @@ type verifierConfig struct {
 	AudienceClaim    string   `json:"audience_claim,omitempty"`
 	SharedSecret     string   `json:"shared_secret,omitempty"` // instead of the JWK set
 	LeewaySeconds    float64  `json:"leeway_seconds,omitempty"`
+
+	Decrypt []decryptConfig `json:"decrypt,omitzero"`
 }
 
 type wantConfig struct {
@@ -124,6 +126,7 @@ func (v vector) verifier(set json.RawMessage) *jwtverify.Verifier {
 		TrustedAudiences: v.Verifier.TrustedAudiences,
 		AccessTokenTypes: v.Verifier.AccessTokenTypes,
 		AudienceClaim:    v.Verifier.AudienceClaim,
+		Decrypt:          decryptionKeys(v.Verifier.Decrypt),
 		Leeway:           time.Duration(v.Verifier.LeewaySeconds * float64(time.Second)),
 		Now:              now,
 		Keys: &jwtverify.RemoteKeys{
@@ -236,7 +239,7 @@ func checkVector(t *testing.T, file vectorFile, v vector) {
 	}
 	payload := v.Token
 	if file.kind != "introspection" {
-		payload = payloadOf(v.Token)
+		payload = payloadOf(signedToken(t, v))
 	}
 	var want map[string]any
 	if err := json.Unmarshal([]byte(payload), &want); err != nil {

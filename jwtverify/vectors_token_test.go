@@ -54,7 +54,7 @@ func formVectors(w *vectorWriter) {
 	w.refuse("two parts", "RFC 7515 7.1: three parts", "", "not a JWT in compact form", tokenText(func(s string) string { return s[:strings.LastIndex(s, ".")] }))
 	w.refuse("four parts", "RFC 7515 7.1: three parts", "", "not a JWT in compact form", tokenText(func(s string) string { return s + "." }))
 	w.refuse("six parts", "RFC 7515 7.1: three parts", "", "not a JWT in compact form", tokenText(func(s string) string { return s + "..." }))
-	w.refuse("five parts", "RFC 7516 7.1: a JWE, not supported", "", "encrypted tokens are not supported", tokenText(func(s string) string { return s + "..AA" }))
+	w.refuse("five parts", "RFC 7516 7.1: a JWE, and no key was agreed on", "", "encrypted, and Verifier.Decrypt is nil", tokenText(func(s string) string { return s + "..AA" }))
 	w.refuse("dots only", "RFC 7515 7.1", "", "not a JWT in compact form", tokenText(func(string) string { return strings.Repeat(".", 1000) }))
 	w.refuse("flattened JSON serialization", "RFC 7515 7.2.2: not for a JWT (RFC 7519 1)", "", "not a JWT in compact form", tokenText(func(s string) string {
 		p := strings.Split(s, ".")

@@ -30,7 +30,7 @@ func TestWriteVectors(t *testing.T) {
 		{"idtoken", []func(*vectorWriter){
 			algorithmVectors, formVectors, headerVectors, keyVectors, jsonVectors,
 			issuerVectors, audienceVectors, subjectVectors, kindVectors, timeVectors, requestVectors,
-			hashVectors, refreshVectors, sourceVectors, configVectors, secretVectors, providerVectors,
+			hashVectors, refreshVectors, sourceVectors, configVectors, secretVectors, providerVectors, encryptionVectors,
 		}},
 		{"accesstoken", []func(*vectorWriter){
 			accessTypeVectors, accessIdentityVectors, accessGrantVectors, accessTimeVectors,

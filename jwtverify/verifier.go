@@ -10,7 +10,8 @@ import (
 // and Keys are required: a Verifier without one of them rejects every token with an
 // error that names it, and so does the zero Verifier.
 //
-// A Verifier may be used concurrently, and must not be changed after its first use.
+// A Verifier may be used concurrently, and must not be changed after its first use. It
+// may hold secrets and prints as [redacted] in fmt, slog and JSON.
 type Verifier struct {
 	Issuer   string // compared byte for byte with iss; required
 	Audience string // for an ID token, the client ID; required
@@ -34,6 +35,21 @@ type Verifier struct {
 	// aud. Cognito's access tokens have no aud; client_id then stands in its place, and
 	// Audience is the ID of the one client whose tokens are taken.
 	AudienceClaim string
+
+	// Decrypt are the keys for encrypted tokens. Nil: none are expected, and one that is
+	// encrypted is refused. Otherwise encryption was agreed on with the issuer, and a
+	// token that is not encrypted is refused (Core 3.1.3.7 step 1, RFC 9068 4,
+	// Back-Channel Logout 2.6); an empty list or a key of no use rejects every token.
+	// Several keys serve to rotate them: a token is tried with those whose ID it names
+	// and those without ID; with all, where it names none; with 8 at most.
+	//
+	// What is inside must be a signed token, and is checked like any other. In alg may
+	// stand RSA-OAEP, RSA-OAEP-256, ECDH-ES, ECDH-ES+A128KW, ECDH-ES+A192KW and
+	// ECDH-ES+A256KW, in enc A128GCM, A192GCM, A256GCM, A128CBC-HS256, A192CBC-HS384 and
+	// A256CBC-HS512, and nothing is decompressed. RSA-OAEP is with SHA-1, and safe all the
+	// same: its proof does not need a hash without collisions (RFC 8017 B.1), it is what
+	// RFC 7518 4.1 recommends, and some providers have nothing else.
+	Decrypt []DecryptionKey
 
 	// TrustedAudiences are further audiences that an ID token may name beside
 	// Audience, which must be there all the same (ZITADEL lists every client of a
@@ -61,6 +77,9 @@ func (v *Verifier) ready() error {
 	}
 	if v.Keys == nil {
 		return invalid("Verifier.Keys is nil")
+	}
+	if err := v.canDecrypt(); err != nil {
+		return err
 	}
 	return v.consistent()
 }
