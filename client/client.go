@@ -26,8 +26,8 @@ import (
 
 // A Config describes one client at one provider. Issuer and ClientID are required,
 // and RedirectURL for Authorize; the zero value of every other field is the safe
-// choice. It prints and logs without its ClientSecret, and encodes
-// as "[redacted]" in JSON.
+// choice. It prints and logs without its ClientSecret and Decrypt, and
+// encodes as "[redacted]" in JSON.
 type Config struct {
 	Issuer       string   // byte for byte as the provider's metadata has it; https, or http on a loopback host
 	ClientID     string   // as registered at the provider
@@ -42,6 +42,18 @@ type Config struct {
 	Metadata         *Metadata        // nil: discovered when first needed, kept for an hour; longer while the provider is down, and a day where its document is refused
 	HTTPClient       *http.Client     // its Transport is used, and its Timeout where shorter than 10 s; no cookies, and the redirect policy is the package's own; nil: http.DefaultTransport
 	Now              func() time.Time // nil: time.Now
+
+	// IDTokenSignedResponseAlg is id_token_signed_response_alg of the client's
+	// registration, for one that has it: ID tokens are then signed with this algorithm and
+	// no other. HS256, HS384 and HS512 stand here and nowhere else: the tokens are
+	// authenticated with ClientSecret, which needs 32, 48 or 64 bytes, and whoever has that
+	// can make them. Empty: Algorithms, which must be nil where this is set.
+	IDTokenSignedResponseAlg string
+
+	// Decrypt are the private keys for a client that is registered for encrypted ID
+	// tokens (id_token_encrypted_response_alg), several while they are rotated. One that
+	// comes unencrypted is refused then. Nil: none is encrypted.
+	Decrypt []jwtverify.DecryptionKey
 }
 
 // A Client signs users in at one provider. New makes one; the zero Client is of no
@@ -66,6 +78,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	cfg.Algorithms = slices.Clone(cfg.Algorithms)
 	cfg.TrustedAudiences = slices.Clone(cfg.TrustedAudiences)
+	cfg.Decrypt = slices.Clone(cfg.Decrypt)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -124,7 +137,8 @@ func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 
 // Provider returns a provider of go-oidc made from the same metadata, for code that
 // stands on that library. Its Verifier method fetches keys by itself, over
-// Config.HTTPClient, and what it makes checks less than Exchange does; see [KeySet].
+// Config.HTTPClient, and what it makes checks less than Exchange does; see [KeySet]. It
+// refuses ID tokens that are encrypted or authenticated with the ClientSecret.
 func (c *Client) Provider(ctx context.Context) (*oidc.Provider, error) {
 	s, err := c.provider(ctx)
 	if err != nil {

@@ -12,14 +12,6 @@ import (
 	"github.com/postern-go/postern/jwtverify"
 )
 
-// algorithms are those that verify with a public key (RFC 7518 3.1, RFC 8037 3.1,
-// RFC 9864 2.2).
-var algorithms = [...]string{
-	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
-}
-
-func isAsymmetric(alg string) bool { return slices.Contains(algorithms[:], alg) }
-
 func (cfg *Config) validate() error {
 	if cfg.ClientID == "" {
 		return errors.New("Config.ClientID is empty: is the environment variable set?")
@@ -41,10 +33,11 @@ func (cfg *Config) validate() error {
 	if err := checkScopes(cfg.Scopes); err != nil {
 		return fmt.Errorf("Config.Scopes: %w", err)
 	}
-	for _, alg := range cfg.Algorithms {
-		if !isAsymmetric(alg) {
-			return fmt.Errorf("Config.Algorithms: %q is not one of %s", cut(alg, quoted), strings.Join(algorithms[:], ", "))
-		}
+	if err := cfg.checkAlgorithms(); err != nil {
+		return err
+	}
+	if err := cfg.checkDecrypt(); err != nil {
+		return err
 	}
 	if slices.Contains(cfg.TrustedAudiences, "") {
 		return errors.New("Config.TrustedAudiences has an empty one")

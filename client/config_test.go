@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +26,16 @@ func TestNewAccepts(t *testing.T) {
 		"client ID with a space":   func(c *Config) { c.ClientID = "a b:c" },
 		"algorithms":               func(c *Config) { c.Algorithms = []string{"EdDSA", "PS256"} },
 		"pointer to none":          func(c *Config) { c.ClientSecret, c.Auth = "", &NoAuth{} },
-		"largest leeway":           func(c *Config) { c.Leeway = jwtverify.MaxLeeway },
+		"registered algorithm":     func(c *Config) { c.IDTokenSignedResponseAlg = "PS256" },
+		"HS256":                    func(c *Config) { c.IDTokenSignedResponseAlg, c.ClientSecret = "HS256", secretOf(32) },
+		"HS384":                    func(c *Config) { c.IDTokenSignedResponseAlg, c.ClientSecret = "HS384", secretOf(48) },
+		"HS512":                    func(c *Config) { c.IDTokenSignedResponseAlg, c.ClientSecret = "HS512", secretOf(64) },
+		"no algorithms beside it":  func(c *Config) { c.IDTokenSignedResponseAlg, c.Algorithms = "RS256", []string{} },
+		"public with an algorithm": func(c *Config) { c.IDTokenSignedResponseAlg, c.ClientSecret = "ES256", "" },
+		"decryption keys": func(c *Config) {
+			c.Decrypt = []jwtverify.DecryptionKey{{Private: testKey()}, {ID: "a", Algorithm: "ECDH-ES", Private: testKey()}}
+		},
+		"largest leeway": func(c *Config) { c.Leeway = jwtverify.MaxLeeway },
 	} {
 		if _, err := New(changed(change)); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -40,6 +48,9 @@ func changed(change func(*Config)) Config {
 	change(&cfg)
 	return cfg
 }
+
+// secretOf is a client secret of so many bytes.
+func secretOf(size int) string { return strings.Repeat("s", size) }
 
 func TestNewRejects(t *testing.T) {
 	const notHTTPS = "must be https (http on a loopback host only)"
@@ -79,7 +90,17 @@ func TestNewRejects(t *testing.T) {
 		{"none with a secret", func(c *Config) { c.Auth = NoAuth{} }, "Config.Auth is NoAuth, and Config.ClientSecret is set"},
 		{"pointer to none with a secret", func(c *Config) { c.Auth = &NoAuth{} }, "Config.Auth is NoAuth, and Config.ClientSecret is set"},
 		{"algorithm none", func(c *Config) { c.Algorithms = []string{"none"} }, `Config.Algorithms: "none" is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519`},
-		{"algorithm HS256", func(c *Config) { c.Algorithms = []string{"RS256", "HS256"} }, `Config.Algorithms: "HS256" is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519`},
+		{"algorithm HS256", func(c *Config) { c.Algorithms = []string{"RS256", "HS256"} }, `Config.Algorithms: "HS256" stands beside no other: name it in Config.IDTokenSignedResponseAlg`},
+		{"registered algorithm none", func(c *Config) { c.IDTokenSignedResponseAlg = "none" }, `Config.IDTokenSignedResponseAlg: "none" is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519, HS256, HS384, HS512`},
+		{"registered algorithm in lower case", func(c *Config) { c.IDTokenSignedResponseAlg = "hs256" }, `Config.IDTokenSignedResponseAlg: "hs256" is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519, HS256, HS384, HS512`},
+		{"registered algorithm and others", func(c *Config) { c.IDTokenSignedResponseAlg, c.Algorithms = "RS256", []string{"RS256"} }, "Config.IDTokenSignedResponseAlg and Config.Algorithms are both set: one of them says what signs"},
+		{"HS256 without a secret", func(c *Config) { c.IDTokenSignedResponseAlg, c.ClientSecret = "HS256", "" }, "Config.IDTokenSignedResponseAlg is HS256, and Config.ClientSecret is empty: set it, or register the client for an algorithm with a public key, such as RS256"},
+		{"HS256 with a short secret", func(c *Config) { c.IDTokenSignedResponseAlg, c.ClientSecret = "HS256", secretOf(31) }, "Config.IDTokenSignedResponseAlg is HS256, and Config.ClientSecret has fewer than 32 bytes: get a longer one, or register the client for an algorithm with a public key, such as RS256"},
+		{"HS384 with a short secret", func(c *Config) { c.IDTokenSignedResponseAlg, c.ClientSecret = "HS384", secretOf(47) }, "Config.IDTokenSignedResponseAlg is HS384, and Config.ClientSecret has fewer than 48 bytes: get a longer one, or register the client for an algorithm with a public key, such as RS256"},
+		{"HS512 with a short secret", func(c *Config) { c.IDTokenSignedResponseAlg, c.ClientSecret = "HS512", secretOf(63) }, "Config.IDTokenSignedResponseAlg is HS512, and Config.ClientSecret has fewer than 64 bytes: get a longer one, or register the client for an algorithm with a public key, such as RS256"},
+		{"no decryption key among none", func(c *Config) { c.Decrypt = []jwtverify.DecryptionKey{} }, "Config.Decrypt has no keys: leave it nil if ID tokens are not encrypted"},
+		{"a decryption key without one", func(c *Config) { c.Decrypt = []jwtverify.DecryptionKey{{Private: testKey()}, {}} }, "Config.Decrypt[1]: jwtverify: <nil> is no private key of a supported type"},
+		{"a decryption key by RSA1_5", func(c *Config) { c.Decrypt = []jwtverify.DecryptionKey{{Algorithm: "RSA1_5", Private: testKey()}} }, `Config.Decrypt[0]: jwtverify: no algorithm "RSA1_5" that may encrypt a key`},
 		{"empty trusted audience", func(c *Config) { c.TrustedAudiences = []string{""} }, "Config.TrustedAudiences has an empty one"},
 		{"negative leeway", func(c *Config) { c.Leeway = -1 }, "Config.Leeway must be between 0 and 5m0s"},
 		{"large leeway", func(c *Config) { c.Leeway = jwtverify.MaxLeeway + 1 }, "Config.Leeway must be between 0 and 5m0s"},
@@ -105,16 +126,18 @@ func TestNewRejects(t *testing.T) {
 func TestNewCopies(t *testing.T) {
 	cfg := handConfig()
 	cfg.Algorithms, cfg.TrustedAudiences = []string{"RS256"}, []string{"a"}
+	cfg.Decrypt = []jwtverify.DecryptionKey{{ID: "k", Private: testKey()}}
 	c, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg.Scopes[0], cfg.Algorithms[0], cfg.TrustedAudiences[0], cfg.Metadata.TokenEndpoint = "x", "none", "x", "x"
+	cfg.Decrypt[0].ID = "x"
 	m, err := c.Metadata(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.cfg.Scopes[0] != "email" || c.cfg.Algorithms[0] != "RS256" || c.cfg.TrustedAudiences[0] != "a" || m.TokenEndpoint != testIssuer+"/token" {
+	if c.cfg.Scopes[0] != "email" || c.cfg.Algorithms[0] != "RS256" || c.cfg.TrustedAudiences[0] != "a" || c.cfg.Decrypt[0].ID != "k" || m.TokenEndpoint != testIssuer+"/token" {
 		t.Error("the client changed with the configuration")
 	}
 	m.TokenEndpoint = "x"
@@ -208,26 +231,6 @@ func TestHTTPTimeout(t *testing.T) {
 		c := p.client(func(cfg *Config) { cfg.HTTPClient.Timeout = test.configured })
 		if c.call.Timeout != test.want || c.fetch.Timeout != test.want || c.call.Jar != nil {
 			t.Errorf("configured %v: got %v", test.configured, c.call.Timeout)
-		}
-	}
-}
-
-func TestSigningAlgorithms(t *testing.T) {
-	for _, test := range []struct {
-		name                         string
-		listed, configured, accepted []string
-		err                          string
-	}{
-		{"nothing said", nil, nil, nil, ""},
-		{"listed", []string{"RS256", "HS256", "none", "ES256"}, nil, []string{"RS256", "ES256"}, ""},
-		{"configured", []string{"RS256"}, []string{"ES256"}, []string{"ES256"}, ""},
-		{"none asymmetric", []string{"HS256", "none"}, nil, nil, "id_token_signing_alg_values_supported has no asymmetric algorithm"},
-		{"none asymmetric, configured", []string{"HS256"}, []string{"ES256"}, []string{"ES256"}, ""},
-	} {
-		m := &Metadata{IDTokenSigningAlgValuesSupported: test.listed}
-		got, err := m.signingAlgorithms(test.configured)
-		if !slices.Equal(got, test.accepted) || (got == nil) != (test.accepted == nil) || err == nil && test.err != "" || err != nil && err.Error() != test.err {
-			t.Errorf("%s: got %q, %v", test.name, got, err)
 		}
 	}
 }

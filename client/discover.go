@@ -171,10 +171,6 @@ func (c *Client) newSnapshot(document string, old *snapshot) (*snapshot, error) 
 	if err != nil {
 		return nil, err
 	}
-	algs, err := m.signingAlgorithms(c.cfg.Algorithms)
-	if err != nil {
-		return nil, err
-	}
 	provider, err := c.newProvider(document)
 	if err != nil {
 		return nil, err
@@ -183,21 +179,17 @@ func (c *Client) newSnapshot(document string, old *snapshot) (*snapshot, error) 
 	if old != nil && old.keys.URL == m.JWKSURI {
 		keys = old.keys
 	}
+	verifier, err := c.cfg.verifier(m, keys)
+	if err != nil {
+		return nil, err
+	}
 	return &snapshot{
 		metadata: m,
 		oidc:     provider,
 		keys:     keys,
 		auth:     c.cfg.chooseAuth(m.TokenEndpointAuthMethodsSupported),
 		request:  c.requestPrefix(m.AuthorizationEndpoint),
-		verifier: &jwtverify.Verifier{
-			Issuer:           c.cfg.Issuer,
-			Audience:         c.cfg.ClientID,
-			Keys:             keys,
-			Algorithms:       algs,
-			TrustedAudiences: c.cfg.TrustedAudiences,
-			Leeway:           c.cfg.Leeway,
-			Now:              c.cfg.Now,
-		},
+		verifier: verifier,
 	}, nil
 }
 

@@ -99,11 +99,12 @@ func TestDiscoveryRejects(t *testing.T) {
 		{"jwks_uri a file", func(p *op) { p.metadata["jwks_uri"] = "file:///etc/passwd" }, "jwks_uri must be https, as the issuer is"},
 		{"userinfo_endpoint with a user", func(p *op) { p.metadata["userinfo_endpoint"] = "https://a:b@op.example.com/" }, "userinfo_endpoint must not have a user name or password"},
 		{"end_session_endpoint with a fragment", func(p *op) { p.metadata["end_session_endpoint"] = "https://op.example.com/#a" }, "end_session_endpoint must not have a fragment"},
+		{"introspection_endpoint a script", func(p *op) { p.metadata["introspection_endpoint"] = "javascript:alert(1)" }, "introspection_endpoint must be https, as the issuer is"},
 		{"revocation_endpoint a script", func(p *op) { p.metadata["revocation_endpoint"] = "javascript:alert(1)" }, "revocation_endpoint must be https, as the issuer is"},
 		{"authorization_endpoint with our parameter", func(p *op) { p.metadata["authorization_endpoint"] = testIssuer + "/authorize?scope=admin" }, `authorization_endpoint has the parameter "scope" in its own query`},
 		{"authorization_endpoint with a broken query", func(p *op) { p.metadata["authorization_endpoint"] = testIssuer + "/authorize?a;b" }, "authorization_endpoint has a malformed query"},
 		{"algorithms a string", func(p *op) { p.metadata["id_token_signing_alg_values_supported"] = "RS256" }, "id_token_signing_alg_values_supported has the wrong type"},
-		{"algorithms symmetric", func(p *op) { p.metadata["id_token_signing_alg_values_supported"] = []string{"HS256"} }, "id_token_signing_alg_values_supported has no asymmetric algorithm"},
+		{"algorithms symmetric", func(p *op) { p.metadata["id_token_signing_alg_values_supported"] = []string{"HS256"} }, "id_token_signing_alg_values_supported has no asymmetric algorithm: see Config.IDTokenSignedResponseAlg"},
 		{"promise a string", func(p *op) { p.metadata["authorization_response_iss_parameter_supported"] = "true" }, "authorization_response_iss_parameter_supported has the wrong type"},
 		{"member in another case", func(p *op) { p.metadata["Token_Endpoint"] = "https://evil.example/token" }, `member "Token_Endpoint" is not "token_endpoint"`},
 		{"what only go-oidc reads", func(p *op) { p.metadata["device_authorization_endpoint"] = 1 }, "go-oidc does not accept the document"},
@@ -521,6 +522,7 @@ func TestUnsupportedEndpoints(t *testing.T) {
 	}{
 		{"userinfo_endpoint", func(c *Client) error { _, err := c.UserInfo(context.Background(), tokens); return err }},
 		{"revocation_endpoint", func(c *Client) error { return c.Revoke(context.Background(), tokens) }},
+		{"introspection_endpoint", func(c *Client) error { _, err := c.Introspect(context.Background(), "a"); return err }},
 		{"end_session_endpoint", func(c *Client) error {
 			_, err := c.LogoutURL(context.Background(), LogoutOptions{})
 			return err
@@ -546,13 +548,14 @@ func TestProviderDown(t *testing.T) {
 	c := p.client(nil)
 	ctx := context.Background()
 	for name, call := range map[string]func() error{
-		"Metadata":  func() error { _, err := c.Metadata(ctx); return err },
-		"Provider":  func() error { _, err := c.Provider(ctx); return err },
-		"Authorize": func() error { _, err := c.Authorize(ctx, nil); return err },
-		"Refresh":   func() error { _, err := c.Refresh(ctx, tokens); return err },
-		"UserInfo":  func() error { _, err := c.UserInfo(ctx, tokens); return err },
-		"Revoke":    func() error { return c.Revoke(ctx, tokens) },
-		"LogoutURL": func() error { _, err := c.LogoutURL(ctx, LogoutOptions{}); return err },
+		"Metadata":   func() error { _, err := c.Metadata(ctx); return err },
+		"Provider":   func() error { _, err := c.Provider(ctx); return err },
+		"Authorize":  func() error { _, err := c.Authorize(ctx, nil); return err },
+		"Refresh":    func() error { _, err := c.Refresh(ctx, tokens); return err },
+		"UserInfo":   func() error { _, err := c.UserInfo(ctx, tokens); return err },
+		"Revoke":     func() error { return c.Revoke(ctx, tokens) },
+		"Introspect": func() error { _, err := c.Introspect(ctx, "a"); return err },
+		"LogoutURL":  func() error { _, err := c.LogoutURL(ctx, LogoutOptions{}); return err },
 	} {
 		if err := call(); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%s: got %v, want unavailable", name, err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postern-go/postern/client"
+	"github.com/postern-go/postern/client/clienttest"
 	"github.com/postern-go/postern/pkce"
 )
 
@@ -135,4 +136,31 @@ func ExampleNewLogin() {
 		_, err = rp.Exchange(context.Background(), login, callback)
 	}
 	// Output: [redacted] <nil>
+}
+
+// An API whose tokens say nothing to anybody but the provider asks the provider.
+func ExampleIntrospector() {
+	op := clienttest.New(&clienttest.Options{OpaqueAccessTokens: true, Audience: "https://api.example.com"})
+	defer op.Close()
+	rp, err := client.New(op.Config("")) // in a program: Issuer, and the API's own ClientID and ClientSecret
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	tokens := &client.Introspector{
+		Client:   rp,
+		Audience: "https://api.example.com",
+		MaxAge:   30 * time.Second, // a token that was revoked passes for so long
+	}
+	token, err := tokens.AccessToken(context.Background(), op.AccessToken(map[string]any{"scope": "read"}))
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	fmt.Println(token.Subject, token.Scope)
+	_, err = tokens.AccessToken(context.Background(), "made up")
+	fmt.Println(err)
+	// Output:
+	// alice [read]
+	// client: token invalid: the provider says that the token is not active
 }

@@ -25,6 +25,7 @@ type Metadata struct {
 	JWKSURI               string `json:"jwks_uri,omitempty"`
 	EndSessionEndpoint    string `json:"end_session_endpoint,omitempty"`
 	RevocationEndpoint    string `json:"revocation_endpoint,omitempty"`
+	IntrospectionEndpoint string `json:"introspection_endpoint,omitempty"`
 
 	IDTokenSigningAlgValuesSupported  []string `json:"id_token_signing_alg_values_supported,omitempty"`
 	TokenEndpointAuthMethodsSupported []string `json:"token_endpoint_auth_methods_supported,omitempty"` // empty: client_secret_basic
@@ -67,7 +68,7 @@ func (m *Metadata) clone() *Metadata {
 // registeredMetadata are the members that this package or go-oidc reads.
 var registeredMetadata = []string{
 	"issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri",
-	"end_session_endpoint", "revocation_endpoint", "device_authorization_endpoint",
+	"end_session_endpoint", "revocation_endpoint", "introspection_endpoint", "device_authorization_endpoint",
 	"id_token_signing_alg_values_supported", "token_endpoint_auth_methods_supported",
 	"scopes_supported", "authorization_response_iss_parameter_supported",
 }
@@ -111,6 +112,7 @@ func (m *Metadata) fields() (texts map[string]*string, lists map[string]*[]strin
 			"jwks_uri":               &m.JWKSURI,
 			"end_session_endpoint":   &m.EndSessionEndpoint,
 			"revocation_endpoint":    &m.RevocationEndpoint,
+			"introspection_endpoint": &m.IntrospectionEndpoint,
 		}, map[string]*[]string{
 			"id_token_signing_alg_values_supported": &m.IDTokenSigningAlgValuesSupported,
 			"token_endpoint_auth_methods_supported": &m.TokenEndpointAuthMethodsSupported,
@@ -137,6 +139,7 @@ func (m *Metadata) checkEndpoints() error {
 		{"userinfo_endpoint", m.UserInfoEndpoint, false},
 		{"end_session_endpoint", m.EndSessionEndpoint, false},
 		{"revocation_endpoint", m.RevocationEndpoint, false},
+		{"introspection_endpoint", m.IntrospectionEndpoint, false},
 	}
 	allowHTTP := strings.HasPrefix(m.Issuer, "http:")
 	for _, e := range endpoints {
@@ -164,17 +167,4 @@ func (m *Metadata) checkOwnQuery() (err error) {
 		}
 	}
 	return nil
-}
-
-// signingAlgorithms returns the algorithms that may sign ID tokens; nil for every one.
-func (m *Metadata) signingAlgorithms(configured []string) ([]string, error) {
-	if configured != nil || len(m.IDTokenSigningAlgValuesSupported) == 0 {
-		return configured, nil
-	}
-	algs := slices.DeleteFunc(slices.Clone(m.IDTokenSigningAlgValuesSupported),
-		func(alg string) bool { return !isAsymmetric(alg) })
-	if len(algs) == 0 {
-		return nil, errors.New("id_token_signing_alg_values_supported has no asymmetric algorithm")
-	}
-	return algs, nil
 }

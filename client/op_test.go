@@ -69,6 +69,7 @@ func newOP(t *testing.T) *op {
 		"jwks_uri":                              testIssuer + "/jwks",
 		"end_session_endpoint":                  testIssuer + "/logout",
 		"revocation_endpoint":                   testIssuer + "/revoke",
+		"introspection_endpoint":                testIssuer + "/introspect",
 		"id_token_signing_alg_values_supported": []string{"ES256", "RS256"},
 	}
 	p.claims = map[string]any{"iss": testIssuer, "aud": testClientID, "sub": "alice"}

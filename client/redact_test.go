@@ -143,6 +143,7 @@ func TestV42NoSecretInErrors(t *testing.T) {
 		p.handle("/token", echo)
 		p.handle("/userinfo", echo)
 		p.handle("/revoke", echo)
+		p.handle("/introspect", echo)
 		login := p.authorize(c, nil)
 		secrets = append(secrets, login.state, login.nonce, string(login.verifier))
 		_, err := c.Exchange(ctx, login, callbackOf(login))
@@ -157,6 +158,10 @@ func TestV42NoSecretInErrors(t *testing.T) {
 		_, err = c.Refresh(ctx, tokens)
 		show(err)
 		_, err = c.UserInfo(ctx, tokens)
+		show(err)
+		_, err = c.Introspect(ctx, tokens.AccessToken)
+		show(err)
+		_, err = (&Introspector{Client: c, Audience: "https://api.example.com"}).AccessToken(ctx, tokens.AccessToken)
 		show(err)
 		if err := c.Revoke(ctx, tokens); err != nil { // it looks at nothing but the status
 			show(err)

@@ -155,7 +155,7 @@ func (c *claims) isNoOther() error {
 	if c.events.Exists() {
 		return invalidClaim("events", "is that of a logout token")
 	}
-	if c.use != "" && c.use != "access" { // Cognito
+	if c.use != "" && c.use != "access" && c.use != "access_token" { // Cognito, Hydra
 		return &ClaimError{Claim: "token_use", Reason: "is that of another kind of token", Got: c.use, Err: ErrInvalid}
 	}
 	if c.kind != "" && !containsFold(accessTokenKinds, c.kind) { // Keycloak

@@ -153,6 +153,15 @@ func (k DecryptionKey) badness() error {
 	return fmt.Errorf("%T is no private key of a supported type", k.Private)
 }
 
+// Check says why the key decrypts nothing, for a program that wants to know when it
+// starts: a Verifier that has it rejects every token. Nil: the key can be used.
+func (k DecryptionKey) Check() error {
+	if err := k.weakness(); err != nil {
+		return fmt.Errorf("jwtverify: %w", err)
+	}
+	return nil
+}
+
 // ParseDecryptionKeys reads the keys of a private JWK set (RFC 7517 5) of at most 1 MiB
 // that decrypt tokens. Keys for something else are skipped: those that use, key_ops or
 // alg reserve for signatures, and those of other types than RSA and EC. Any other key

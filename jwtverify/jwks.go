@@ -103,8 +103,11 @@ func verifies(name string, v strictjson.Value) bool {
 	case "key_ops": // RFC 7517 4.3
 		ops, _ := v.Strings()
 		return slices.Contains(ops, "verify")
-	case "d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv":
-		return false
 	}
-	return true
+	return !private(name)
+}
+
+// private tells whether a key with this member is a private one or a shared secret.
+func private(name string) bool {
+	return slices.Contains([]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}, name)
 }

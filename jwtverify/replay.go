@@ -1,11 +1,106 @@
 package jwtverify
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"errors"
+	"sync"
 	"time"
 )
 
-// A ReplayGuard remembers what may be used once.
+// A ReplayGuard remembers what may be used once: the jti of DPoP proofs and of logout
+// tokens. Where several processes serve the same audience, they need one guard between
+// them, or what was used at one can be used again at the next. Implementations are safe
+// for concurrent use.
 type ReplayGuard interface {
+	// Use records id until expires, and tells whether this is its first use; of
+	// concurrent uses of one id, one is the first. What id stands for was verified
+	// before, so that nobody fills the guard with garbage. An error means that nobody
+	// knows: what was to be used is refused.
 	Use(ctx context.Context, id string, expires time.Time) (first bool, err error)
+}
+
+// defaultReplaySize is room for 500 proofs a second that are kept for three minutes,
+// in some 15 MB.
+const defaultReplaySize = 100_000
+
+var errReplayFull = errors.New("full of ids that have not expired")
+
+// A ReplayCache is a ReplayGuard in memory, for one process. The zero value is ready
+// for use. It may be used concurrently, must not be copied, and starts no goroutine:
+// each use forgets what has expired, at a cost that does not grow with the size.
+//
+// It never forgets an id before its time, for another one that comes: when it is full
+// of ids that have not expired, Use fails.
+type ReplayCache struct {
+	// Size is how many ids are kept at most. Zero: 100,000. Less than zero: none, and
+	// every use fails. An id takes some 150 bytes, however long it is.
+	Size int
+
+	Now func() time.Time // nil: time.Now
+
+	mu    sync.Mutex
+	used  map[replayID]struct{}
+	ends  map[int64][]replayID // by the second in which they expire
+	swept int64                // of ends, all seconds before this one are gone
+}
+
+// A replayID is the SHA-256 of an id.
+type replayID [sha256.Size]byte
+
+// Use implements ReplayGuard. It fails only when the cache is full, and does not look
+// at ctx, because it waits for nothing. An id that expires within a second, or has
+// expired already, is kept until the second is over.
+func (c *ReplayCache) Use(_ context.Context, id string, expires time.Time) (first bool, err error) {
+	key := replayID(sha256.Sum256([]byte(id)))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sweep(c.now().Unix())
+	if _, again := c.used[key]; again {
+		return false, nil
+	}
+	if len(c.used) >= cmp.Or(c.Size, defaultReplaySize) {
+		return false, errReplayFull
+	}
+	if c.used == nil {
+		c.used, c.ends = map[replayID]struct{}{}, map[int64][]replayID{}
+	}
+	end := max(expires.Unix(), c.swept)
+	c.used[key] = struct{}{}
+	c.ends[end] = append(c.ends[end], key)
+	return true, nil
+}
+
+// sweep forgets what expired before the second now. It walks over the seconds that
+// have passed, or over those that have ids where these are fewer: what a use pays is
+// bounded by the time since the last one, and not by how many ids there are. A clock
+// that was set back finds nothing to forget.
+func (c *ReplayCache) sweep(now int64) {
+	if now-c.swept < int64(len(c.ends)) {
+		for end := c.swept; end < now; end++ {
+			c.forget(end)
+		}
+	} else {
+		for end := range c.ends {
+			if end < now {
+				c.forget(end)
+			}
+		}
+	}
+	c.swept = max(c.swept, now)
+}
+
+func (c *ReplayCache) forget(end int64) {
+	for _, key := range c.ends[end] {
+		delete(c.used, key)
+	}
+	delete(c.ends, end)
+}
+
+func (c *ReplayCache) now() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
 }

@@ -194,7 +194,7 @@ func TestVectors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range dirs {
-		if dir.IsDir() && verdicts[dir.Name()] == nil {
+		if dir.IsDir() && verdicts[dir.Name()] == nil && dir.Name() != "dpop" { // TestProofVectors runs those
 			t.Errorf("nothing runs the vectors of %s", dir.Name())
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/postern-go/postern/jwtverify"
 )
 
-// A road is all that a client does: it signs in, asks for claims, refreshes, and signs out. It ends
-// at the first error.
+// A road is all that a client does: it signs in, asks for claims, is an API that takes its own token,
+// refreshes, and signs out. It ends at the first error.
 func road(ctx context.Context, rp *client.Client, op *clienttest.Provider) error {
 	age := time.Hour
 	login, err := rp.Authorize(ctx, &client.AuthorizeOptions{MaxAge: &age, ACRValues: []string{"2"}})
@@ -30,6 +30,10 @@ func road(ctx context.Context, rp *client.Client, op *clienttest.Provider) error
 		return err
 	}
 	if _, err := rp.UserInfo(ctx, tokens); err != nil {
+		return err
+	}
+	api := client.Introspector{Client: rp, Audience: op.Issuer()}
+	if _, err := api.AccessToken(ctx, tokens.AccessToken); err != nil {
 		return err
 	}
 	if tokens, err = rp.Refresh(ctx, tokens); err != nil {
@@ -63,16 +67,16 @@ func TestClientMeetsEveryFault(t *testing.T) {
 		}
 		t.Run(string(fault), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				op := clienttest.New(fast())
+				op := clienttest.New(optionsFor(fault))
 				defer op.Close()
-				rp, err := client.New(op.Config(redirectURL))
+				rp, err := client.New(configFor(fault, op))
 				if err != nil {
 					t.Fatal(err)
 				}
 				if err := road(t.Context(), rp, op); err != nil {
 					t.Fatalf("without the fault: %v", err)
 				}
-				rp, err = client.New(op.Config(redirectURL)) // one that remembers nothing
+				rp, err = client.New(configFor(fault, op)) // one that remembers nothing
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -147,12 +151,19 @@ func clientOutcomes() map[clienttest.Fault]outcome {
 		clienttest.BadSignature:         invalid("signature does not verify"),
 		clienttest.AlgNone:              invalid("not signed"),
 		clienttest.HS256PublicKey:       invalid("alg is not an algorithm that may sign"),
+		clienttest.WrongHSSecret:        invalid("signature does not verify"),
+		clienttest.KeyInsteadOfSecret:   invalid("alg is not an algorithm that may sign"),
 		clienttest.UnknownKid:           invalid("kid names no key"),
 		clienttest.MissingKid:           fine,
 		clienttest.StaleKey:             invalid("kid names no key"),
 		clienttest.EmbeddedKey:          invalid("signature does not verify"),
 		clienttest.NoIDToken:            rejected("no id_token"),
 		clienttest.AccessTokenAsIDToken: invalid("typ is that of another kind of token"),
+
+		clienttest.PlainInsteadOfEncrypted: invalid("not encrypted"),
+		clienttest.UnsignedJWE:             invalid("not a JWT in compact form"),
+		clienttest.WrongJWEKey:             invalid("cannot be decrypted"),
+		clienttest.ZippedJWE:               invalid("zip asks for decompression"),
 
 		clienttest.TokenErrorIn200:   rejected("bad_verification_code"),
 		clienttest.TokenHTML:         rejected("not application/json"),
@@ -185,6 +196,21 @@ func clientOutcomes() map[clienttest.Fault]outcome {
 		clienttest.UserInfo500:        unavailable("status 500"),
 		clienttest.UserInfoRedirect:   rejected("status 307"),
 
+		clienttest.IntrospectionInactive:     invalid("not active"),
+		clienttest.IntrospectionActiveString: rejected("active is not a boolean"),
+		clienttest.IntrospectionNoActive:     rejected("active is not a boolean"),
+		clienttest.IntrospectionNoAud:        invalid("aud does not name this audience"),
+		clienttest.IntrospectionWrongAud:     invalid("aud does not name this audience"),
+		clienttest.IntrospectionWrongIss:     invalid("iss is another issuer"),
+		clienttest.IntrospectionExpired:      {jwtverify.ErrExpired, "exp is over"},
+		clienttest.IntrospectionRefreshToken: invalid("token_type is that of another kind"),
+		clienttest.IntrospectionJWT:          unsupported("the answer is a JWT"),
+		clienttest.IntrospectionHTML:         rejected("not application/json"),
+		clienttest.IntrospectionHuge:         rejected("more than"),
+		clienttest.IntrospectionSlow:         {jwtverify.ErrKeys, "timed out"},
+		clienttest.Introspection500:          {jwtverify.ErrKeys, "status 500"},
+		clienttest.IntrospectionRedirect:     rejected("status 307"),
+
 		clienttest.JWKS500:   {jwtverify.ErrKeys, "status 500"},
 		clienttest.JWKSSlow:  {jwtverify.ErrKeys, "deadline exceeded"},
 		clienttest.JWKSHuge:  {jwtverify.ErrKeys, "larger than"},
@@ -203,8 +229,11 @@ func clientOutcomes() map[clienttest.Fault]outcome {
 		clienttest.NoUserInfo:     unsupported("userinfo_endpoint"),
 		clienttest.NoEndSession:   unsupported("end_session_endpoint"),
 		clienttest.NoRevocation:   unsupported("revocation_endpoint"),
-		clienttest.EndSession500:  fine, // the browser meets it, not the client
-		clienttest.Revocation500:  unavailable("status 500"),
+
+		clienttest.NoIntrospection: unsupported("introspection_endpoint"),
+
+		clienttest.EndSession500: fine, // the browser meets it, not the client
+		clienttest.Revocation500: unavailable("status 500"),
 	}
 }
 

@@ -16,6 +16,8 @@ const (
 	pathUserInfo  = "/userinfo"
 	pathRevoke    = "/revoke"
 	pathLogout    = "/logout"
+
+	pathIntrospect = "/introspect"
 )
 
 // serveDiscovery answers with the metadata (OpenID Connect Discovery section 4).
@@ -46,7 +48,8 @@ func (p *Provider) writeMetadata(w http.ResponseWriter) {
 }
 
 func (p *Provider) metadata() map[string]any {
-	// HS256 and none are advertised by real providers (LemonLDAP::NG), and never used here.
+	// HS256 and none are advertised by real providers (LemonLDAP::NG). Here HS256 is used for
+	// a client that is registered for it, and none is not.
 	algorithms := []string{p.algorithm, "RS256", "HS256", "none"}
 	return map[string]any{
 		"issuer":                                         p.Issuer(),
@@ -55,6 +58,7 @@ func (p *Provider) metadata() map[string]any {
 		"userinfo_endpoint":                              p.endpoint(pathUserInfo),
 		"jwks_uri":                                       p.endpoint(pathJWKS),
 		"revocation_endpoint":                            p.endpoint(pathRevoke),
+		"introspection_endpoint":                         p.endpoint(pathIntrospect),
 		"end_session_endpoint":                           p.endpoint(pathLogout),
 		"scopes_supported":                               []string{"openid", "profile", "email", scopeOffline},
 		"response_types_supported":                       []string{"code"},
@@ -64,7 +68,10 @@ func (p *Provider) metadata() map[string]any {
 		"subject_types_supported":                        []string{"public"},
 		"id_token_signing_alg_values_supported":          slices.Compact(algorithms),
 		"token_endpoint_auth_methods_supported":          p.authMethods(),
+		"id_token_encryption_alg_values_supported":       []string{"RSA-OAEP-256", "ECDH-ES"},
+		"id_token_encryption_enc_values_supported":       []string{"A256GCM"},
 		"revocation_endpoint_auth_methods_supported":     p.authMethods(),
+		"introspection_endpoint_auth_methods_supported":  p.authMethods(),
 		"code_challenge_methods_supported":               []string{"S256"},
 		"authorization_response_iss_parameter_supported": true,
 		"request_uri_parameter_supported":                false,
@@ -87,6 +94,8 @@ func spoilMetadata(f Fault, m map[string]any) {
 		delete(m, "end_session_endpoint")
 	case NoRevocation:
 		delete(m, "revocation_endpoint")
+	case NoIntrospection:
+		delete(m, "introspection_endpoint")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/postern-go/postern/client"
 	"github.com/postern-go/postern/client/clienttest"
@@ -58,4 +59,26 @@ func ExampleProvider_SetFaults() {
 	_, err = rp.Exchange(ctx, login, callback.Query())
 	fmt.Println(errors.Is(err, jwtverify.ErrInvalid), op.Count("token"), op.Count("userinfo"))
 	// Output: true 1 0
+}
+
+// The test of an API needs a token, and no sign-in.
+func ExampleProvider_AccessToken() {
+	ctx := context.Background()
+	op := clienttest.New(&clienttest.Options{Audience: "https://api.example.com"})
+	defer op.Close()
+	api := &jwtverify.Verifier{
+		Issuer:   op.Issuer(),
+		Audience: "https://api.example.com",
+		Keys:     &jwtverify.RemoteKeys{URL: op.Issuer() + "/jwks", HTTPClient: op.HTTPClient()},
+	}
+	token, err := api.AccessToken(ctx, op.AccessToken(map[string]any{"sub": "bob", "scope": "read write"}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(token.Subject, token.Scope)
+	_, err = api.AccessToken(ctx, op.AccessToken(map[string]any{"exp": op.Now().Add(-time.Hour).Unix()}))
+	fmt.Println(errors.Is(err, jwtverify.ErrExpired))
+	// Output:
+	// bob [read write]
+	// true
 }

@@ -88,6 +88,10 @@ const (
 	AlgNone Fault = "alg-none"
 	// HS256PublicKey is signed with HS256, the PEM of the public key taken as the secret.
 	HS256PublicKey Fault = "hs256-public-key"
+	// WrongHSSecret is authenticated with a secret that is not the client's: by HS256, or as the client is registered for.
+	WrongHSSecret Fault = "wrong-hs-secret"
+	// KeyInsteadOfSecret is signed with the provider's key, whatever the client is registered for.
+	KeyInsteadOfSecret Fault = "key-instead-of-secret"
 	// UnknownKid names a key that the JWKS does not have, a new one in every token, and is signed with the right one.
 	UnknownKid Fault = "unknown-kid"
 	// MissingKid names no key, and is signed with the right one.
@@ -100,6 +104,19 @@ const (
 	NoIDToken Fault = "no-id-token"
 	// AccessTokenAsIDToken is the access token: a good JWT of the same key, for another purpose.
 	AccessTokenAsIDToken Fault = "access-token-as-id-token"
+)
+
+// Faults of the encryption of an ID token. A client that is registered for it
+// (Client.IDTokenEncryptionKey) must refuse each of them; for any other there is nothing to spoil.
+const (
+	// PlainInsteadOfEncrypted is signed and not encrypted.
+	PlainInsteadOfEncrypted Fault = "plain-instead-of-encrypted"
+	// UnsignedJWE has the claims themselves encrypted, without a signature: anybody has the key for that.
+	UnsignedJWE Fault = "unsigned-jwe"
+	// WrongJWEKey is encrypted to another key of the same type.
+	WrongJWEKey Fault = "wrong-jwe-key"
+	// ZippedJWE is compressed before it is encrypted (RFC 7516 section 4.1.3).
+	ZippedJWE Fault = "zipped-jwe"
 )
 
 // Faults of the token endpoint that an application must refuse. Unless it says otherwise
@@ -177,6 +194,38 @@ const (
 	UserInfoRedirect Fault = "userinfo-redirect"
 )
 
+// Faults of the introspection endpoint. An API must not take a token for which it gets such an answer.
+const (
+	// IntrospectionInactive says that no token is active.
+	IntrospectionInactive Fault = "introspection-inactive"
+	// IntrospectionActiveString has active as a string: "true".
+	IntrospectionActiveString Fault = "introspection-active-string"
+	// IntrospectionNoActive answers without active.
+	IntrospectionNoActive Fault = "introspection-no-active"
+	// IntrospectionNoAud does not say whom the token is for, which RFC 7662 allows.
+	IntrospectionNoAud Fault = "introspection-no-aud"
+	// IntrospectionWrongAud names another API.
+	IntrospectionWrongAud Fault = "introspection-wrong-aud"
+	// IntrospectionWrongIss names another issuer.
+	IntrospectionWrongIss Fault = "introspection-wrong-iss"
+	// IntrospectionExpired is active, and expired 10 minutes ago.
+	IntrospectionExpired Fault = "introspection-expired"
+	// IntrospectionRefreshToken says that the token is a refresh token.
+	IntrospectionRefreshToken Fault = "introspection-refresh-token"
+	// IntrospectionJWT answers with a JWT (RFC 9701), asked for or not.
+	IntrospectionJWT Fault = "introspection-jwt"
+	// IntrospectionHTML answers 200 with a page of HTML.
+	IntrospectionHTML Fault = "introspection-html"
+	// IntrospectionHuge answers 8 MiB of white space, then what it would have answered.
+	IntrospectionHuge Fault = "introspection-huge"
+	// IntrospectionSlow answers only after Release, SetFaults or Close.
+	IntrospectionSlow Fault = "introspection-slow"
+	// Introspection500 answers 500.
+	Introspection500 Fault = "introspection-500"
+	// IntrospectionRedirect answers 307 to another host (endpoint elsewhere of the record).
+	IntrospectionRedirect Fault = "introspection-redirect"
+)
+
 // Faults of the JWKS.
 const (
 	// JWKS500 answers 500.
@@ -220,6 +269,8 @@ const (
 	NoEndSession Fault = "no-end-session"
 	// NoRevocation has no revocation endpoint.
 	NoRevocation Fault = "no-revocation"
+	// NoIntrospection has no introspection endpoint.
+	NoIntrospection Fault = "no-introspection"
 )
 
 // Faults of signing out.
@@ -239,18 +290,23 @@ func Faults() []Fault {
 		ExtraAudience, WrongAZP, MissingSub, EmptySub, DoubleSub, FoldedSub, ExpiredIDToken,
 		MissingExp, OldIat, FutureIat, MissingIat, OldAuthTime, MissingAuthTime, WrongACR, MissingACR,
 		WrongAtHash,
-		BadSignature, AlgNone, HS256PublicKey, UnknownKid, MissingKid, StaleKey, EmbeddedKey,
+		BadSignature, AlgNone, HS256PublicKey, WrongHSSecret, KeyInsteadOfSecret, UnknownKid, MissingKid, StaleKey, EmbeddedKey,
 		NoIDToken, AccessTokenAsIDToken,
+		PlainInsteadOfEncrypted, UnsignedJWE, WrongJWEKey, ZippedJWE,
 		TokenErrorIn200, TokenHTML, TokenHuge, TokenSlow, Token500, Token429, TokenRedirect,
 		InvalidGrant, InvalidClient, NoAccessToken, DoubleAccessToken, WrongTokenType,
 		ExpiresInString, ExpiresInZero, NoExpiresIn, TokenTypeCase, RefreshNoIDToken, RefreshNoRotation,
 		RefreshOtherSub, RefreshLost, RefreshEmpty400,
 		UserInfoWrongSub, UserInfoMissingSub, UserInfoHTML, UserInfoHuge, UserInfo401, UserInfo500,
 		UserInfoRedirect,
+		IntrospectionInactive, IntrospectionActiveString, IntrospectionNoActive, IntrospectionNoAud,
+		IntrospectionWrongAud, IntrospectionWrongIss, IntrospectionExpired, IntrospectionRefreshToken,
+		IntrospectionJWT, IntrospectionHTML, IntrospectionHuge, IntrospectionSlow, Introspection500,
+		IntrospectionRedirect,
 		JWKS500, JWKSSlow, JWKSHuge, JWKSEmpty,
 		Discovery500, DiscoverySlow, DiscoveryHuge, DiscoveryHTML, DiscoveryRedirect,
 		DiscoveryWrongIssuer, DiscoverySlashIssuer, DiscoveryPlainHTTP,
-		NoIssParameter, NoUserInfo, NoEndSession, NoRevocation,
+		NoIssParameter, NoUserInfo, NoEndSession, NoRevocation, NoIntrospection,
 		EndSession500, Revocation500,
 	}
 }

@@ -34,8 +34,8 @@ type check func(t *testing.T, f *flow)
 func TestFaults(t *testing.T) {
 	checks := map[clienttest.Fault]check{}
 	for _, group := range []map[clienttest.Fault]check{
-		callbackFaults(), claimFaults(), signatureFaults(), tokenFaults(), refreshFaults(),
-		userInfoFaults(), jwksFaults(), discoveryFaults(), logoutFaults(),
+		callbackFaults(), claimFaults(), signatureFaults(), encryptionFaults(), tokenFaults(), refreshFaults(),
+		userInfoFaults(), introspectionFaults(), jwksFaults(), discoveryFaults(), logoutFaults(),
 	} {
 		maps.Copy(checks, group)
 	}
@@ -47,7 +47,7 @@ func TestFaults(t *testing.T) {
 		}
 		delete(checks, fault)
 		t.Run(string(fault), func(t *testing.T) {
-			f := newFlow(t, &clienttest.Options{Algorithm: "ES256"})
+			f := newFlow(t, optionsFor(fault))
 			f.op.SetFaults(fault)
 			check(t, f)
 		})
@@ -246,6 +246,13 @@ func signatureFaults() map[clienttest.Fault]check {
 			return header["alg"] == "none" && strings.HasSuffix(got.IDToken, ".")
 		}),
 		clienttest.HS256PublicKey: spoils(hs256),
+		clienttest.WrongHSSecret: spoils(func(_ *testing.T, f *flow, got answer, header map[string]any) bool {
+			return header["alg"] == "HS256" && !macBy(got.IDToken, f.secret)
+		}),
+		clienttest.KeyInsteadOfSecret: spoils(func(t *testing.T, f *flow, got answer, header map[string]any) bool {
+			f.op.SetFaults()
+			return header["alg"] == "ES256" && signed(f, got.IDToken) && macBy(f.tokens().IDToken, f.secret)
+		}),
 		clienttest.UnknownKid: spoils(func(t *testing.T, f *flow, got answer, header map[string]any) bool {
 			other, _ := parts(t, f.tokens().IDToken)
 			return signed(f, got.IDToken) && !slices.Contains(kids(f), header["kid"]) && header["kid"] != other["kid"]
@@ -583,6 +590,8 @@ func discoveryFaults() map[clienttest.Fault]check {
 		clienttest.NoUserInfo:   lacks("userinfo_endpoint", "GET", "/userinfo"),
 		clienttest.NoEndSession: lacks("end_session_endpoint", "GET", "/logout"),
 		clienttest.NoRevocation: lacks("revocation_endpoint", "POST", "/revoke"),
+
+		clienttest.NoIntrospection: lacks("introspection_endpoint", "POST", "/introspect"),
 	}
 }
 

@@ -35,7 +35,7 @@ type refreshToken struct {
 
 type accessToken struct {
 	grant   *grant
-	scope   []string
+	claims  map[string]any
 	expires time.Time
 	revoked bool
 }
@@ -108,7 +108,7 @@ func (p *Provider) bearer(value string) *accessToken {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.access[value]
-	if t == nil || t.revoked || t.grant.dead || !now.Before(t.expires) {
+	if t == nil || t.revoked || t.grant.dead || t.over(now) {
 		return nil
 	}
 	return t

@@ -2,7 +2,6 @@ package clienttest
 
 import (
 	"crypto/rand"
-	"slices"
 	"strings"
 	"time"
 )
@@ -13,37 +12,14 @@ const (
 	otherUser   = "mallory"
 )
 
-// newAccessToken makes a JWT access token (RFC 9068 section 2.2). Its audience is what the
-// parameter "audience" of the authorization request named, otherwise the provider itself.
-func (p *Provider) newAccessToken(g *grant, subject string, scope []string) string {
-	now := p.Now()
-	claims := map[string]any{
-		"iss":       p.Issuer(),
-		"sub":       subject,
-		"aud":       orDefault(g.audience, p.Issuer()),
-		"client_id": g.client,
-		"scope":     strings.Join(scope, " "),
-		"iat":       now.Unix(),
-		"exp":       now.Add(p.accessTokenTTL).Unix(),
-		"jti":       rand.Text(),
-		"auth_time": g.session.authTime.Unix(),
-		"acr":       g.session.acr,
-	}
-	key := p.ring().current
-	token := key.sign(key.header("at+jwt"), mustJSON(claims))
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.access[token] = &accessToken{grant: g, scope: slices.Clone(scope), expires: now.Add(p.accessTokenTTL)}
-	return token
-}
-
 // newIDToken makes an ID token (OpenID Connect Core section 2), and spoils it with the active
 // faults. An empty nonce is left out.
 func (p *Provider) newIDToken(g *grant, subject, nonce, accessToken string) string {
 	if p.has(AccessTokenAsIDToken) {
 		return accessToken
 	}
-	now := p.Now()
+	now, c := p.Now(), p.client(g.client)
+	algorithm := orDefault(c.IDTokenSignedResponseAlg, p.algorithm)
 	claims := p.claims(subject)
 	claims["iss"] = p.Issuer()
 	claims["sub"] = subject
@@ -54,7 +30,7 @@ func (p *Provider) newIDToken(g *grant, subject, nonce, accessToken string) stri
 	claims["acr"] = g.session.acr
 	claims["amr"] = []string{"pwd"}
 	claims["sid"] = g.session.id
-	claims["at_hash"] = halfHash(p.algorithm, accessToken)
+	claims["at_hash"] = halfHash(algorithm, accessToken)
 	delete(claims, "nonce")
 	if nonce != "" {
 		claims["nonce"] = nonce
@@ -62,11 +38,12 @@ func (p *Provider) newIDToken(g *grant, subject, nonce, accessToken string) stri
 	for _, f := range p.active() {
 		spoilParties(f, claims)
 		spoilTimes(f, claims, now)
-		spoilHashes(f, claims, p.algorithm)
+		spoilHashes(f, claims, algorithm)
 	}
-	token := p.signIDToken(p.spoilText(mustJSON(claims)))
-	p.remember(token, g)
-	return token
+	payload := p.spoilText(mustJSON(claims))
+	token := p.signIDToken(c, payload)
+	p.remember(token, g) // what comes back as id_token_hint is not encrypted
+	return p.encryptIDToken(c, token, payload)
 }
 
 // spoilParties changes who a token is from, of and for.
@@ -139,7 +116,7 @@ func (p *Provider) spoilText(payload []byte) []byte {
 }
 
 // signIDToken signs in the way that the active faults want.
-func (p *Provider) signIDToken(payload []byte) string {
+func (p *Provider) signIDToken(c *registered, payload []byte) string {
 	ring := p.ring()
 	key := ring.current
 	header := key.header("JWT")
@@ -148,7 +125,12 @@ func (p *Provider) signIDToken(payload []byte) string {
 		header["alg"] = "none"
 		return signingInput(header, payload) + "."
 	case p.has(HS256PublicKey):
-		return key.signHS256(header, payload)
+		header["alg"] = "HS256"
+		return authenticated(header, payload, key.publicPEM())
+	case p.has(WrongHSSecret):
+		return authenticated(macHeader(orDefault(c.IDTokenSignedResponseAlg, "HS256")), payload, random(64))
+	case c.IDTokenSignedResponseAlg != "" && !p.has(KeyInsteadOfSecret):
+		return authenticated(macHeader(c.IDTokenSignedResponseAlg), payload, []byte(c.Secret))
 	case p.has(StaleKey):
 		key = ring.retired()
 		header["kid"] = key.id
@@ -166,4 +148,9 @@ func (p *Provider) signIDToken(payload []byte) string {
 		return input + "." + encode(signature)
 	}
 	return key.sign(header, payload)
+}
+
+// macHeader is that of a JWS with the client's secret, which has no name.
+func macHeader(algorithm string) map[string]any {
+	return map[string]any{"alg": algorithm, "typ": "JWT"}
 }

@@ -20,6 +20,7 @@
 package clienttest
 
 import (
+	"crypto"
 	"fmt"
 	"maps"
 	"net/http"
@@ -58,6 +59,14 @@ type Options struct {
 	// 512, or EdDSA. Zero: RS256.
 	Algorithm string
 
+	// Audience is the aud of an access token, where the authorization request named none
+	// (parameter "audience"): the API that it is for. Zero: the issuer.
+	Audience string
+
+	// OpaqueAccessTokens makes access tokens random text, which an API has to ask the
+	// introspection endpoint about. Zero: JWTs (RFC 9068).
+	OpaqueAccessTokens bool
+
 	// NoRotation makes refresh tokens last: a refresh answers without a new one,
 	// and the old one stays good.
 	NoRotation bool
@@ -75,6 +84,16 @@ type Client struct {
 	// client_secret_basic, client_secret_post or none. Zero: client_secret_basic,
 	// or none without a Secret.
 	AuthMethod string
+
+	// IDTokenSignedResponseAlg is HS256, HS384 or HS512 for a client whose ID tokens are
+	// authenticated with its Secret, which must then have as many bytes as the hash. Zero:
+	// they are signed with Options.Algorithm.
+	IDTokenSignedResponseAlg string
+
+	// IDTokenEncryptionKey is an *rsa.PublicKey or an *ecdsa.PublicKey to encrypt the
+	// client's ID tokens to: with RSA-OAEP-256 or ECDH-ES, and A256GCM. Zero: they are not
+	// encrypted. Config does not know the private half: client.Config.Decrypt wants it.
+	IDTokenEncryptionKey crypto.PublicKey
 
 	// RedirectURLs are compared byte for byte. Zero: those that Config was called
 	// with.
@@ -100,6 +119,8 @@ type Provider struct {
 	idTokenTTL           time.Duration
 	algorithm            string
 	noRotation           bool
+	audience             string
+	opaque               bool
 	transport            *http.Transport
 	server               *http.Server
 	memory               *pipeListener
@@ -128,7 +149,8 @@ type Provider struct {
 
 // New makes a provider; nil means the defaults. Options that no provider could
 // have panic: an unknown algorithm, an issuer that is no URL, a client without an ID, an
-// authentication method without a secret, a user without a subject.
+// authentication method without a secret, a secret or a key that its use does not allow, a
+// user without a subject.
 func New(opts *Options) *Provider {
 	if opts == nil {
 		opts = &Options{}
@@ -139,6 +161,8 @@ func New(opts *Options) *Provider {
 		idTokenTTL:     orDefault(opts.IDTokenTTL, defaultTTL),
 		algorithm:      orDefault(opts.Algorithm, "RS256"),
 		noRotation:     opts.NoRotation,
+		audience:       opts.Audience,
+		opaque:         opts.OpaqueAccessTokens,
 		issuer:         orDefault(opts.Issuer, defaultIssuer),
 		released:       make(chan struct{}),
 		sessions:       map[string]*session{},
@@ -271,6 +295,8 @@ func (p *Provider) Config(redirectURL string) client.Config {
 		Scopes:       []string{"profile", "email", scopeOffline},
 		HTTPClient:   p.HTTPClient(),
 		Now:          p.Now,
+
+		IDTokenSignedResponseAlg: c.IDTokenSignedResponseAlg,
 	}
 	if c.AuthMethod == secretPost {
 		cfg.Auth = client.SecretPost{}

@@ -22,6 +22,7 @@ const (
 	tokenEndpoint         = "token"
 	userInfoEndpoint      = "userinfo"
 	revocationEndpoint    = "revocation"
+	introspectionEndpoint = "introspection"
 	endSessionEndpoint    = "end_session"
 	elsewhereEndpoint     = "elsewhere"
 	unknownEndpoint       = "unknown"
@@ -30,7 +31,7 @@ const (
 func endpoints() []string {
 	return []string{
 		discoveryEndpoint, jwksEndpoint, authorizationEndpoint, signInEndpoint, tokenEndpoint,
-		userInfoEndpoint, revocationEndpoint, endSessionEndpoint, elsewhereEndpoint, unknownEndpoint,
+		userInfoEndpoint, revocationEndpoint, introspectionEndpoint, endSessionEndpoint, elsewhereEndpoint, unknownEndpoint,
 	}
 }
 
@@ -38,7 +39,7 @@ func endpoints() []string {
 // and prints without them.
 type Request struct {
 	// Endpoint is discovery, jwks, authorization, sign_in (the form of the sign-in
-	// page), token, userinfo, revocation, end_session, elsewhere (another host,
+	// page), token, userinfo, revocation, introspection, end_session, elsewhere (another host,
 	// where a fault redirected to) or unknown.
 	Endpoint string
 	Method   string
@@ -131,6 +132,8 @@ func (p *Provider) route(r *http.Request) (string, http.HandlerFunc) {
 		return userInfoEndpoint, allow(p.serveUserInfo, "GET", "POST")
 	case p.path(pathRevoke):
 		return revocationEndpoint, allow(p.serveRevoke, "POST")
+	case p.path(pathIntrospect):
+		return introspectionEndpoint, allow(p.serveIntrospect, "POST")
 	case p.path(pathLogout):
 		return endSessionEndpoint, allow(p.serveLogout, "GET", "POST")
 	}

@@ -38,6 +38,13 @@ func register(clients []Client) []*registered {
 			!slices.Contains([]string{secretBasic, secretPost, authNone}, c.AuthMethod) {
 			panic(fmt.Sprintf("clienttest: client %q cannot have the authentication method %q", c.ID, c.AuthMethod))
 		}
+		if size := macBytes(c.IDTokenSignedResponseAlg); c.IDTokenSignedResponseAlg != "" && (size == 0 || len(c.Secret) < size) {
+			panic(fmt.Sprintf("clienttest: client %q cannot have ID tokens with %q: its secret is too short, or that is none of HS256, HS384 and HS512",
+				c.ID, c.IDTokenSignedResponseAlg))
+		}
+		if c.IDTokenEncryptionKey != nil {
+			encryptTo(c.IDTokenEncryptionKey, nil, nil) // panics for a key that is no good
+		}
 		c.RedirectURLs = slices.Clone(c.RedirectURLs)
 		all = append(all, &registered{Client: c, open: len(c.RedirectURLs) == 0})
 	}

@@ -6,9 +6,9 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +16,15 @@ func algorithms() []string {
 	return []string{
 		"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
 	}
+}
+
+// macBytes is the size of the hash of an algorithm with a shared secret, and with it the
+// least size of the secret (RFC 7518 section 3.2); 0: it is no such algorithm.
+func macBytes(algorithm string) int {
+	if !slices.Contains([]string{"HS256", "HS384", "HS512"}, algorithm) {
+		return 0
+	}
+	return hashOf(algorithm).Size()
 }
 
 // hashOf is the hash function of an algorithm; for EdDSA the one inside Ed25519,
@@ -94,16 +103,19 @@ func signECDSA(key *ecdsa.PrivateKey, digest []byte) []byte {
 	return signature
 }
 
-// signHS256 takes the PEM of the public key for a secret, as the victims of algorithm
-// confusion do.
-func (k *signingKey) signHS256(header map[string]any, payload []byte) string {
+// publicPEM is what the victims of algorithm confusion take for a secret.
+func (k *signingKey) publicPEM() []byte {
 	der, err := x509.MarshalPKIXPublicKey(k.private.Public())
 	if err != nil {
 		panic("clienttest: " + err.Error())
 	}
-	header["alg"] = "HS256"
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+}
+
+// authenticated makes a JWS with a shared secret (RFC 7518 section 3.2).
+func authenticated(header map[string]any, payload []byte, secret []byte) string {
 	input := signingInput(header, payload)
-	mac := hmac.New(sha256.New, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	mac := hmac.New(hashOf(header["alg"].(string)).New, secret)
 	mac.Write([]byte(input))
 	return input + "." + encode(mac.Sum(nil))
 }
