@@ -22,6 +22,9 @@ type Introspection struct {
 	answer              string
 }
 
+// inactive is the least that an answer says of a token that is not one.
+const inactive = `{"active":false}`
+
 // Claims decodes the whole answer into v, as encoding/json does. No two members have
 // names that differ only in case.
 func (i *Introspection) Claims(v any) error {
@@ -43,7 +46,7 @@ func (i *Introspection) Claims(v any) error {
 // nothing is then known of the token.
 func (c *Client) Introspect(ctx context.Context, token string) (*Introspection, error) {
 	if token == "" || len(token) > maxToken || !isVSChar(token) {
-		return &Introspection{answer: `{"active":false}`}, nil
+		return &Introspection{answer: inactive}, nil
 	}
 	s, err := c.provider(ctx)
 	if err != nil {
@@ -63,7 +66,13 @@ func (c *Client) Introspect(ctx context.Context, token string) (*Introspection, 
 // introspection judges the form of an answer.
 func (s *snapshot) introspection(a *answer) (*Introspection, error) {
 	if a.status != http.StatusOK {
-		return nil, s.oauthError(a)
+		err := s.oauthError(a)
+		var e *ResponseError
+		if errors.As(err, &e) && e.Code == "unsupported_token_type" {
+			// oidc-provider, of a JWT: none of the tokens that this endpoint knows.
+			return &Introspection{answer: inactive}, nil
+		}
+		return nil, err
 	}
 	switch a.mediaType() {
 	case "application/json":

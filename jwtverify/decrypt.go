@@ -109,18 +109,18 @@ func (v *Verifier) decrypt(raw string) (string, error) {
 	return plain, nil
 }
 
-// segments are the parts of the compact form, RFC 7516 7.1.
-var segments = [...]string{"header", "encrypted key", "initialization vector", "ciphertext", "authentication tag"}
+// partNames are the parts of the compact form, RFC 7516 7.1.
+var partNames = [...]string{"header", "encrypted key", "initialization vector", "ciphertext", "authentication tag"}
 
 func readEncrypted(raw string) (encrypted, error) {
 	if strings.ContainsAny(raw, "\r\n") { // which the decoder of encoding/base64 skips
 		return encrypted{}, invalid("line break inside")
 	}
-	var parts [len(segments)]string
+	var parts [len(partNames)]string
 	for i, segment := range strings.Split(raw, ".") {
 		var err error
 		if parts[i], err = decode(segment); err != nil {
-			return encrypted{}, invalid("%s is not base64url", segments[i])
+			return encrypted{}, invalid("%s is not base64url", partNames[i])
 		}
 	}
 	e, err := readEncryption(parts[0])
@@ -129,13 +129,13 @@ func readEncrypted(raw string) (encrypted, error) {
 	}
 	// Ciphertext and tag of a wrong length could be the right ones, divided elsewhere.
 	if len(parts[2]) != e.enc.iv {
-		return encrypted{}, invalid("%s has a wrong length", segments[2])
+		return encrypted{}, invalid("%s has a wrong length", partNames[2])
 	}
 	if len(parts[3])%e.enc.block != 0 {
-		return encrypted{}, invalid("%s has a wrong length", segments[3])
+		return encrypted{}, invalid("%s has a wrong length", partNames[3])
 	}
 	if len(parts[4]) != e.enc.tag {
-		return encrypted{}, invalid("%s has a wrong length", segments[4])
+		return encrypted{}, invalid("%s has a wrong length", partNames[4])
 	}
 	e.raw, e.key = raw, len(parts[1])
 	return e, nil
@@ -271,7 +271,7 @@ func (e *encrypted) open(keys []DecryptionKey) (plain string, err error) {
 	if len(keys) == 0 {
 		return "", &ClaimError{Claim: "kid", Reason: "names no decryption key for " + e.needs(), Got: e.kid, Err: ErrInvalid}
 	}
-	err = invalid("%s has a wrong length", segments[1])
+	err = invalid("%s has a wrong length", partNames[1])
 	for _, k := range keys {
 		if k.encryptedSize(e) != e.key {
 			continue

@@ -52,6 +52,8 @@ var rules = [...]rule{
 		"the browser: the only place that seals cookies, and no second road to the provider"},
 	{"examples/web", []string{"client", "session", "jwtverify", "client/clienttest", oauth2},
 		"what a user writes, with the public packages only"},
+	{"examples/api", []string{"client", "jwtverify", "client/clienttest"},
+		"what a user writes; only the demonstration needs more than jwtverify"},
 	{"internal/mutate", nil,
 		"a tool of the build: it may not pull a module into go.mod"},
 	{"internal/leak", nil,
