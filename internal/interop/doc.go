@@ -1,5 +1,6 @@
-// Package interop tries Postern against the real thing: oidc-provider, a
-// certified OpenID Provider, on Node; and Chromium, driven against examples/web.
+// Package interop tries Postern against the real thing: oidc-provider, a certified
+// OpenID Provider, and openid-client, a certified relying party, which calls APIs that
+// Postern protects, both on Node; and Chromium, driven against examples/web.
 // It is a module of its own, so that nobody who imports Postern downloads a
 // browser driver.
 //

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	if err := installProvider(); err != nil {
+	if err := installPackages(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

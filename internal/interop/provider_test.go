@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-
 	"fmt"
 	"io"
 	"net/http"
@@ -26,27 +25,32 @@ const startTimeout = 60 * time.Second
 type provider struct {
 	Issuer  string `json:"issuer"`
 	Control string `json:"control"`
+	MTLS    string `json:"mtls"` // where it asks for client certificates; empty: nowhere
 
+	http   *http.Client // what the tests call it with
 	cmd    *exec.Cmd
 	stdin  io.Closer
 	stderr *lockedBuffer
 }
 
-// installProvider puts op/node_modules there if they are missing. The lock file
-// says which packages, to the byte.
-func installProvider() error {
+// installPackages puts node_modules there where they are missing: the provider's, and
+// those of the relying party that is not ours. The lock files say which packages, to
+// the byte.
+func installPackages() error {
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return fmt.Errorf("%s is missing: these tests run a real OpenID provider on Node 20 or later (%w)", program, err)
 		}
 	}
-	if _, err := os.Stat(filepath.Join("op", "node_modules", "oidc-provider", "package.json")); err == nil {
-		return nil
-	}
-	npm := exec.Command("npm", "ci", "--no-audit", "--no-fund")
-	npm.Dir = "op"
-	if out, err := npm.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci in op: %w\n%s", err, out)
+	for dir, name := range map[string]string{"op": "oidc-provider", "rp": "openid-client"} {
+		if _, err := os.Stat(filepath.Join(dir, "node_modules", name, "package.json")); err == nil {
+			continue
+		}
+		npm := exec.Command("npm", "ci", "--no-audit", "--no-fund")
+		npm.Dir = dir
+		if out, err := npm.CombinedOutput(); err != nil {
+			return fmt.Errorf("npm ci in %s: %w\n%s", dir, err, out)
+		}
 	}
 	return nil
 }
@@ -54,7 +58,7 @@ func installProvider() error {
 // launchProvider starts a provider on a free port and returns when it listens.
 // env is added to the environment; op.mjs says what it understands.
 func launchProvider(env ...string) (*provider, error) {
-	p := &provider{cmd: exec.Command("node", "op.mjs"), stderr: &lockedBuffer{}}
+	p := &provider{http: http.DefaultClient, cmd: exec.Command("node", "op.mjs"), stderr: &lockedBuffer{}}
 	p.cmd.Dir = "op"
 	p.cmd.Env = append(append(os.Environ(), "PORT=0", "OP_WITH_STDIN=1"), env...)
 	p.cmd.Stderr = p.stderr
@@ -114,7 +118,7 @@ func (p *provider) call(name string, body, answer any) error {
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := p.http.Do(req)
 	if err != nil {
 		return err
 	}
@@ -218,7 +222,7 @@ func (p *provider) register(t *testing.T, redirectURL string, change metadata) r
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.Post(p.endpoint(t, "registration_endpoint"), "application/json", bytes.NewReader(payload))
+	resp, err := p.http.Post(p.endpoint(t, "registration_endpoint"), "application/json", bytes.NewReader(payload))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +245,7 @@ func (p *provider) register(t *testing.T, redirectURL string, change metadata) r
 // endpoint reads one member of the discovery document.
 func (p *provider) endpoint(t *testing.T, name string) string {
 	t.Helper()
-	resp, err := http.Get(strings.TrimSuffix(p.Issuer, "/") + "/.well-known/openid-configuration")
+	resp, err := p.http.Get(strings.TrimSuffix(p.Issuer, "/") + "/.well-known/openid-configuration")
 	if err != nil {
 		t.Fatal(err)
 	}

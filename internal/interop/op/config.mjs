@@ -6,6 +6,7 @@ import * as crypto from 'node:crypto';
 import { errors } from 'oidc-provider';
 import { ACRS, accountFinder, users } from './accounts.mjs';
 import { logoutSource, policy, postLogoutSuccessSource } from './pages.mjs';
+import { resourceServer } from './resources.mjs';
 import { Adapter } from './store.mjs';
 
 const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'Ed25519', 'EdDSA'];
@@ -32,15 +33,6 @@ function certificateSubjectMatches(ctx, property, expected) {
     return parts.join(',') === expected || parts.reverse().join(',') === expected;
   }
   return (certificate.subjectAltName ?? '').split(', ').includes(`${SAN[property]}:${expected}`);
-}
-
-function resourceServer(_ctx, resource) {
-  if (!resource.startsWith('https://api.example.com')) throw new errors.InvalidTarget();
-  return {
-    audience: resource, scope: 'api:read api:write', accessTokenTTL: 600,
-    accessTokenFormat: resource.endsWith('/opaque') ? 'opaque' : 'jwt',
-    jwt: { sign: { alg: resource.endsWith('/es256') ? 'ES256' : 'RS256' } },
-  };
 }
 
 const requestedDetails = (ctx) => ctx.oidc.params?.authorization_details && JSON.parse(ctx.oidc.params.authorization_details);
@@ -146,7 +138,7 @@ export function configuration({ env, shape, keys, mtls }) {
         enabled: true,
         defaultResource: async (_ctx, _client, oneOf) => oneOf,
         useGrantedResource: async () => true,
-        getResourceServerInfo: async (ctx, resource) => resourceServer(ctx, resource),
+        getResourceServerInfo: resourceServer,
       },
       revocation: { enabled: true },
       richAuthorizationRequests: {

@@ -31,6 +31,7 @@
 //   POST revoke-sessions       {"sub":...} forget the user's provider sessions
 //   POST access-tokens         {"client":id} how many of its access tokens are still good
 //   POST forget-access-tokens  {"client":id} end them before their time
+//   POST resource              {"uri":...,"audience":...,"format":...,"alg":...,"encrypt":...} an API to issue access tokens for
 //   POST ciba                  {"id":auth_req_id,"deny":bool,"acr":...}
 import { readFileSync } from 'node:fs';
 import * as http from 'node:http';
@@ -41,6 +42,7 @@ import { configuration } from './config.mjs';
 import { customGrants } from './grants.mjs';
 import { makeKeys } from './keys.mjs';
 import { interactions } from './pages.mjs';
+import { addResource } from './resources.mjs';
 import { SHAPES } from './shapes.mjs';
 import { forgetAccessTokens, forgetSessions, liveAccessTokens } from './store.mjs';
 
@@ -118,6 +120,7 @@ const controls = {
   'revoke-sessions': ({ sub }) => ({ n: forgetSessions(sub) }),
   'access-tokens': ({ client }) => ({ n: liveAccessTokens(client) }),
   'forget-access-tokens': ({ client }) => ({ n: forgetAccessTokens(client) }),
+  resource: addResource,
   ciba: decideCIBA,
 };
 
