@@ -100,8 +100,8 @@ func (v *Verifier) accessToken(ctx context.Context, raw string) (*AccessToken, e
 	if err := c.isAccessToken(token.typ); err != nil {
 		return nil, err
 	}
-	if c.issuer != v.Issuer { // RFC 9068 4
-		return nil, &ClaimError{Claim: "iss", Reason: "is another issuer", Want: v.Issuer, Got: c.issuer, Err: ErrInvalid}
+	if err := v.checkIssuer(&c, token.key); err != nil { // RFC 9068 4
+		return nil, err
 	}
 	if err := checkSubject(c.subject); err != nil { // 2.2
 		return nil, err

@@ -19,7 +19,8 @@ type claims struct {
 	expiry, issuedAt                 time.Time
 	notBefore, authTime              time.Time
 	names, sources, events           strictjson.Value
-	kind, use                        string // typ and token_use
+	kind, use                        string           // typ and token_use
+	tenant                           strictjson.Value // tid, of which only checkIssuer knows more
 
 	// Of access tokens: read as they are, and judged only there.
 	scope, scp, confirmation            strictjson.Value
@@ -88,6 +89,8 @@ func (c *claims) set(name string, v strictjson.Value) error {
 		return setText(&c.kind, name, v)
 	case "token_use":
 		return setText(&c.use, name, v)
+	case "tid":
+		c.tenant = v
 	case "_claim_names":
 		c.names = v
 	case "_claim_sources":

@@ -30,6 +30,7 @@ type signed struct {
 	alg     algorithm
 	typ     string // the header parameter
 	raw     string // the token itself, without the encryption around it
+	key     *Key   // that verified it
 	payload string
 }
 
@@ -43,12 +44,8 @@ func (v *Verifier) open(ctx context.Context, raw string, types []string) (signed
 			return signed{}, err
 		}
 	}
-	if len(raw) > maxToken {
-		return signed{}, invalid("larger than %d bytes", maxToken)
-	}
-	// The decoder of encoding/base64 skips line breaks.
-	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
-		return signed{}, invalid("line break inside")
+	if err := checkSize(raw); err != nil {
+		return signed{}, err
 	}
 	head, body, sig, err := split(raw)
 	if err != nil {
@@ -65,14 +62,27 @@ func (v *Verifier) open(ctx context.Context, raw string, types []string) (signed
 	if !ok {
 		return signed{}, &ClaimError{Claim: "alg", Reason: "is not an algorithm that may sign", Got: h.alg, Err: ErrInvalid}
 	}
-	if err := v.verify(ctx, alg, h.kid, raw[:len(head)+1+len(body)], sig); err != nil {
+	key, err := v.verify(ctx, alg, h.kid, raw[:len(head)+1+len(body)], sig)
+	if err != nil {
 		return signed{}, err
 	}
 	payload, err := decode(body)
 	if err != nil {
 		return signed{}, invalid("payload is not base64url")
 	}
-	return signed{alg, h.typ, raw, payload}, nil
+	return signed{alg, h.typ, raw, key, payload}, nil
+}
+
+// checkSize refuses what is not worth a look at its parts.
+func checkSize(raw string) error {
+	if len(raw) > maxToken {
+		return invalid("larger than %d bytes", maxToken)
+	}
+	// The decoder of encoding/base64 skips line breaks.
+	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
+		return invalid("line break inside")
+	}
+	return nil
 }
 
 // split divides the compact form of a JWS: three parts, the last of them not empty.
@@ -148,34 +158,35 @@ func checkType(typ string, types []string) error {
 	return &ClaimError{Claim: "typ", Reason: "is that of another kind of token", Got: typ, Err: ErrInvalid}
 }
 
-// verify finds the key and checks the signature with it (RFC 7515 5.2 step 8).
-func (v *Verifier) verify(ctx context.Context, alg algorithm, kid, input, segment string) error {
+// verify finds the key and checks the signature with it (RFC 7515 5.2 step 8). It
+// returns the key that did.
+func (v *Verifier) verify(ctx context.Context, alg algorithm, kid, input, segment string) (*Key, error) {
 	var buf [maxRSABits / 8]byte // the longest signature there is
 	signature, err := base64url.AppendDecode(buf[:0], []byte(segment))
 	if err != nil {
-		return invalid("signature is not base64url")
+		return nil, invalid("signature is not base64url")
 	}
 	keys, err := v.Keys.Keys(ctx, kid)
 	if err != nil {
-		return unavailable(err)
+		return nil, unavailable(err)
 	}
 	// A name that several keys bear is as good as none: each that fits is tried.
 	tried, signed := 0, []byte(input)
-	for i := range keys {
+	for i := 0; i < len(keys) && tried < maxCandidates; i++ {
 		if !keys[i].fits(alg) {
 			continue
 		}
 		if err = keys[i].verify(alg, signed, signature); err == nil {
-			return nil
+			return &keys[i], nil
 		}
-		if tried++; tried == maxCandidates {
-			break
+		if err == errSignature { // a weak key costs nothing, and hides none behind it
+			tried++
 		}
 	}
-	if tried == 0 {
-		return &ClaimError{Claim: "kid", Reason: "names no key for " + alg.name, Got: kid, Err: ErrInvalid}
+	if err == nil {
+		return nil, &ClaimError{Claim: "kid", Reason: "names no key for " + alg.name, Got: kid, Err: ErrInvalid}
 	}
-	return invalid("%w", err)
+	return nil, invalid("%w", err)
 }
 
 // unavailable makes every error of a KeySet one of ErrKeys.

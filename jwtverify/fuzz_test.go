@@ -5,12 +5,14 @@ import (
 	"context"
 	"crypto"
 	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/postern-go/postern/jwtverify"
 )
@@ -136,8 +138,9 @@ func TestNoChangedByteIsAccepted(t *testing.T) {
 	}
 }
 
-// FuzzParseJWKS: what is kept of a set can be used for every algorithm without a
-// panic, and parsing it costs no more than its bounds.
+// FuzzParseJWKS: what is kept of a set is a public key that go-jose reads in the same
+// way and calls valid; each fits an algorithm and takes no signature that needs no private
+// key; and no element of a set decides about another one.
 func FuzzParseJWKS(f *testing.F) {
 	for _, file := range loadVectors(f, "idtoken") {
 		f.Add([]byte(file.JWKS))
@@ -161,20 +164,65 @@ func FuzzParseJWKS(f *testing.F) {
 		if len(keys) > 256 {
 			t.Fatalf("%d keys", len(keys))
 		}
+		checkOneByOne(t, data, keys)
 		for _, k := range keys {
+			checkPublished(t, k)
 			fits := false
 			for _, alg := range algs {
-				err := k.VerifySignature(alg, []byte("a.b"), make([]byte, 64))
-				if err == nil {
-					t.Fatalf("a signature of zeros verifies with %+v", k)
+				for first := range byte(2) { // for Ed25519: R a point of order 4, or the neutral element
+					err := k.VerifySignature(alg, []byte("a.b"), append([]byte{first}, make([]byte, 63)...))
+					if err == nil {
+						t.Fatalf("a signature of %d and zeros verifies with %+v", first, k)
+					}
+					fits = fits || strings.Contains(err.Error(), "signature does not verify")
 				}
-				fits = fits || strings.Contains(err.Error(), "signature does not verify")
 			}
 			if !fits {
 				t.Fatalf("kept a key of no use: %+v", k)
 			}
 		}
 	})
+}
+
+// checkPublished asserts that a key is a valid public one, and survives its own JWK.
+func checkPublished(t *testing.T, k jwtverify.Key) {
+	key := jose.JSONWebKey{Key: k.Public, KeyID: k.ID, Algorithm: k.Algorithm}
+	if !key.Valid() || !key.IsPublic() {
+		t.Fatalf("kept a key that go-jose does not take for a public one: %+v", k)
+	}
+	text, err := key.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := jwtverify.ParseJWKS([]byte(jwks(string(text))))
+	k.Issuer = "" // which go-jose does not write
+	if err != nil || !reflect.DeepEqual(again, []jwtverify.Key{k}) {
+		t.Fatalf("%+v was read back as %+v, %v", k, again, err)
+	}
+}
+
+// checkOneByOne asserts that a set of one for each element gives the same keys, none of
+// which is a private one to encoding/json.
+func checkOneByOne(t *testing.T, data []byte, keys []jwtverify.Key) {
+	var set struct{ Keys []json.RawMessage }
+	if err := json.Unmarshal(data, &set); err != nil {
+		t.Fatalf("read as a set, and encoding/json says: %v", err)
+	}
+	var single []jwtverify.Key
+	for _, element := range set.Keys[:min(len(set.Keys), 1024)] {
+		one, err := jwtverify.ParseJWKS([]byte(jwks(string(element))))
+		if err != nil || len(one) > 1 {
+			t.Fatalf("%d keys of %s, %v", len(one), element, err)
+		}
+		single = append(single, one...)
+		var private struct{ D, K, P, Q, Priv string }
+		if json.Unmarshal(element, &private); len(one) > 0 && private != (struct{ D, K, P, Q, Priv string }{}) {
+			t.Fatalf("kept a private key: %s", element)
+		}
+	}
+	if single = single[:min(len(single), 256)]; len(keys) != len(single) || len(keys) > 0 && !reflect.DeepEqual(keys, single) {
+		t.Fatalf("kept %+v of the set, and one by one %+v", keys, single)
+	}
 }
 
 // FuzzUnpack: stored bytes of any kind are restored or refused, and what is restored

@@ -98,7 +98,7 @@ func (v *Verifier) idToken(ctx context.Context, raw string, want *Expect) (*IDTo
 	if err := c.isIDToken(); err != nil {
 		return nil, err
 	}
-	if err := v.identity(&c); err != nil {
+	if err := v.identity(&c, token.key); err != nil {
 		return nil, err
 	}
 	if err := v.issueTime(&c, now); err != nil {
@@ -159,8 +159,8 @@ func (c *claims) saysIDToken() bool {
 }
 
 // identity checks who speaks, to whom and about whom.
-func (v *Verifier) identity(c *claims) error {
-	if err := v.addressed(c); err != nil {
+func (v *Verifier) identity(c *claims, key *Key) error {
+	if err := v.addressed(c, key); err != nil {
 		return err
 	}
 	if len(c.audience) > 1 && c.authorizedParty == "" { // Core 3.1.3.7 step 4
@@ -169,10 +169,10 @@ func (v *Verifier) identity(c *claims) error {
 	return checkSubject(c.subject)
 }
 
-// addressed checks who speaks and to whom.
-func (v *Verifier) addressed(c *claims) error {
-	if c.issuer != v.Issuer { // Core 3.1.3.7 step 2
-		return &ClaimError{Claim: "iss", Reason: "is another issuer", Want: v.Issuer, Got: c.issuer, Err: ErrInvalid}
+// addressed checks who speaks and to whom. key is the one that signed.
+func (v *Verifier) addressed(c *claims, key *Key) error {
+	if err := v.checkIssuer(c, key); err != nil { // Core 3.1.3.7 step 2
+		return err
 	}
 	if !slices.Contains(c.audience, v.Audience) { // step 3
 		return &ClaimError{Claim: "aud", Reason: "does not name this audience", Want: v.Audience, Got: c.audience, Err: ErrInvalid}

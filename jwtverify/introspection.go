@@ -71,10 +71,12 @@ func (v *Verifier) introspection(answer string) (*AccessToken, error) {
 	if err := a.isAccessToken(); err != nil {
 		return nil, err
 	}
-	if a.issuer != "" && a.issuer != v.Issuer {
-		return nil, &ClaimError{Claim: "iss", Reason: "is another issuer", Want: v.Issuer, Got: a.issuer, Err: ErrInvalid}
+	if a.issuer == "" && v.Tenants == nil {
+		a.issuer = v.Issuer
 	}
-	a.issuer = v.Issuer
+	if err := v.checkIssuer(&a.claims, nil); err != nil {
+		return nil, err
+	}
 	if a.subject != "" || !a.clientID.Exists() {
 		if err := checkSubject(a.subject); err != nil {
 			return nil, err

@@ -17,6 +17,11 @@ type Key struct {
 	ID        string           // kid; empty: has no name
 	Algorithm string           // alg; empty: every algorithm of the key's type and curve
 	Public    crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+
+	// Issuer is the member issuer that Entra's JWKs have: the one issuer whose tokens
+	// the key may sign, or a template of them. It counts where Verifier.Issuer is a
+	// template, and nowhere else. Empty: any that the Verifier takes.
+	Issuer string
 }
 
 // A KeySet gives the keys that may have signed a token. Implementations are safe for

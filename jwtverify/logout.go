@@ -68,7 +68,7 @@ func (v *Verifier) logoutToken(ctx context.Context, raw string, seen ReplayGuard
 	if err != nil {
 		return nil, err
 	}
-	if err := v.addressed(&c); err != nil { // step 3
+	if err := v.addressed(&c, token.key); err != nil { // step 3
 		return nil, err
 	}
 	now := v.now()
@@ -164,7 +164,7 @@ func (v *Verifier) unseen(ctx context.Context, seen ReplayGuard, t *LogoutToken)
 		last = t.Expiry
 	}
 	// A jti is one issuer's and one audience's: nobody else's token uses it up.
-	id := fmt.Sprintf("logout %q %q %q", v.Issuer, v.Audience, t.ID)
+	id := fmt.Sprintf("logout %q %q %q", t.Issuer, v.Audience, t.ID)
 	first, err := seen.Use(ctx, id, last.Add(v.leeway()))
 	if err != nil {
 		return unavailable(err)

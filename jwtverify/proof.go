@@ -136,8 +136,8 @@ func readProofKey(jwk strictjson.Value, alg algorithm) (Key, error) {
 	if err != nil {
 		return Key{}, unreadable("jwk", err)
 	}
-	key, ok := parseJWK(jwk.Raw())
-	if !ok {
+	key, err := parseJWK(jwk.Raw())
+	if err != nil {
 		return Key{}, invalidClaim("jwk", "is not a key that verifies signatures")
 	}
 	if !key.fits(alg) {

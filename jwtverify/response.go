@@ -45,7 +45,7 @@ func (v *Verifier) authorizationResponse(ctx context.Context, raw string) (url.V
 	if c.subject != "" { // a token about a user is none about a request
 		return nil, invalidClaim("sub", "is that of another kind of token")
 	}
-	if err := v.addressed(&c); err != nil {
+	if err := v.addressed(&c, token.key); err != nil {
 		return nil, err
 	}
 	now := v.now()

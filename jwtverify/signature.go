@@ -11,6 +11,7 @@ import (
 	"crypto/sha512"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Bounds of an RSA modulus in bits. RFC 7518 3.3 asks for the smaller one; the larger
@@ -18,6 +19,8 @@ import (
 const (
 	minRSABits = 2048
 	maxRSABits = 8192
+	// maxRSAExponent is that of crypto/rsa.
+	maxRSAExponent = 1<<31 - 1
 )
 
 type keyType uint8
@@ -156,7 +159,7 @@ func (k Key) reservedFor(a algorithm) bool {
 }
 
 // weakness says why a key must not be used by anybody. That points are on their
-// curve is checked by crypto/ecdsa at every use.
+// curve is checked by crypto/ecdsa at every use, crypto/ed25519 checks nothing of a key.
 func (k Key) weakness() error {
 	switch pub := k.Public.(type) {
 	case *rsa.PublicKey:
@@ -166,12 +169,39 @@ func (k Key) weakness() error {
 		if pub.N.BitLen() > maxRSABits {
 			return fmt.Errorf("RSA key has more than %d bits", maxRSABits)
 		}
+		// RFC 8017 3.1: both are odd, and e is at least 3. crypto/rsa refuses a longer one.
+		if pub.N.Bit(0) == 0 || pub.E < 3 || pub.E&1 == 0 || pub.E > maxRSAExponent {
+			return errors.New("RSA key has a modulus or an exponent that no RSA key has")
+		}
 	case ed25519.PublicKey:
 		if len(pub) != ed25519.PublicKeySize {
 			return fmt.Errorf("Ed25519 key has %d bytes", len(pub))
 		}
+		if smallOrder(pub) {
+			return errors.New("Ed25519 key is a point of small order")
+		}
 	}
 	return nil
+}
+
+// smallOrders are the y coordinates, little endian, of the eight points whose order
+// divides 8, two of which have another encoding as well (y + p). With such a public key
+// signatures can be made for any message by anybody, and the first of them is 32 zero
+// bytes, a key that somebody forgot to fill in.
+var smallOrders = [...]string{
+	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+	"\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+	"\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef\x98\xf0\xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88\x6d\x53\xfc\x05",
+	"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03\x7a",
+	"\xec\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+	"\xed\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+	"\xee\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+}
+
+func smallOrder(pub ed25519.PublicKey) bool {
+	y := [ed25519.PublicKeySize]byte(pub)
+	y[len(y)-1] &= 0x7f // the sign of x
+	return slices.Contains(smallOrders[:], string(y[:]))
 }
 
 // digest hashes input into buf.

@@ -193,7 +193,7 @@ func (v *Verifier) sourceClaims(ctx context.Context, raw string, src ClaimSource
 		return nil, err
 	}
 	now := v.now()
-	if err := v.vouches(&c, now); err != nil {
+	if err := v.vouches(&c, token.key, now); err != nil {
 		return nil, err
 	}
 	picked, err := src.pick(c.payload)
@@ -208,7 +208,7 @@ func (v *Verifier) sourceClaims(ctx context.Context, raw string, src ClaimSource
 
 // neverSourced are the claims that only the issuer of a token can make in it.
 var neverSourced = []string{
-	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "azp", "nonce", "auth_time", "acr", "amr", "sid",
+	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "azp", "tid", "nonce", "auth_time", "acr", "amr", "sid",
 	"at_hash", "c_hash", "s_hash", "events", "cnf", "scope", "scp", "client_id", "typ", "token_use",
 	"_claim_names", "_claim_sources",
 }
@@ -230,12 +230,12 @@ func (src *ClaimSource) expects(raw string) error {
 }
 
 // vouches checks who makes the claims, for whom and since when.
-func (v *Verifier) vouches(c *claims, now time.Time) error {
+func (v *Verifier) vouches(c *claims, key *Key, now time.Time) error {
 	if c.issuer == "" { // Core says SHOULD; without it the JWT could be anybody's who has the key
 		return invalidClaim("iss", "is missing")
 	}
-	if c.issuer != v.Issuer {
-		return &ClaimError{Claim: "iss", Reason: "is another issuer", Want: v.Issuer, Got: c.issuer, Err: ErrInvalid}
+	if err := v.checkIssuer(c, key); err != nil {
+		return err
 	}
 	// None is usual: a claims provider need not know who will read an aggregated JWT.
 	if c.audience != nil && !slices.Contains(c.audience, v.Audience) { // RFC 7519 4.1.3

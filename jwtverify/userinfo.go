@@ -36,7 +36,7 @@ func (v *Verifier) userInfo(ctx context.Context, raw, subject string) (string, e
 	if err := c.isNoToken(); err != nil {
 		return "", err
 	}
-	if err := v.addressed(&c); err != nil {
+	if err := v.addressed(&c, token.key); err != nil {
 		return "", err
 	}
 	if err := checkSubject(c.subject); err != nil {

@@ -56,6 +56,7 @@ type verifierConfig struct {
 	AccessTokenTypes []string `json:"access_token_types,omitzero"`
 	AudienceClaim    string   `json:"audience_claim,omitempty"`
 	SharedSecret     string   `json:"shared_secret,omitempty"` // instead of the JWK set
+	Tenants          []string `json:"tenants,omitzero"`
 	LeewaySeconds    float64  `json:"leeway_seconds,omitempty"`
 
 	Decrypt []decryptConfig `json:"decrypt,omitzero"`
@@ -127,6 +128,7 @@ func (v vector) verifier(set json.RawMessage) *jwtverify.Verifier {
 		AccessTokenTypes: v.Verifier.AccessTokenTypes,
 		AudienceClaim:    v.Verifier.AudienceClaim,
 		Decrypt:          decryptionKeys(v.Verifier.Decrypt),
+		Tenants:          v.Verifier.Tenants,
 		Leeway:           time.Duration(v.Verifier.LeewaySeconds * float64(time.Second)),
 		Now:              now,
 		Keys: &jwtverify.RemoteKeys{

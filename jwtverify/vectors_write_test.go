@@ -30,7 +30,8 @@ func TestWriteVectors(t *testing.T) {
 		{"idtoken", []func(*vectorWriter){
 			algorithmVectors, formVectors, headerVectors, keyVectors, jsonVectors,
 			issuerVectors, audienceVectors, subjectVectors, kindVectors, timeVectors, requestVectors,
-			hashVectors, refreshVectors, sourceVectors, configVectors, secretVectors, providerVectors, encryptionVectors,
+			hashVectors, refreshVectors, sourceVectors, configVectors, secretVectors, providerVectors, keySetVectors, tenantVectors,
+			encryptionVectors,
 		}},
 		{"accesstoken", []func(*vectorWriter){
 			accessTypeVectors, accessIdentityVectors, accessGrantVectors, accessTimeVectors,

@@ -35,7 +35,7 @@ func idTokenVerdict(t *testing.T, verifier *jwtverify.Verifier, v vector) (map[s
 	}
 	claims := decoded(t, token.Claims)
 	raw := signedToken(t, v)
-	if token.Raw() != raw || token.Subject != claims["sub"] || token.Issuer != v.Verifier.Issuer {
+	if token.Raw() != raw || token.Subject != claims["sub"] || token.Issuer != claims["iss"] {
 		t.Errorf("issuer %q, subject %q", token.Issuer, token.Subject)
 	}
 	stored, storeErr := token.MarshalBinary()
@@ -55,7 +55,7 @@ func accessTokenVerdict(t *testing.T, verifier *jwtverify.Verifier, v vector) (m
 		return nil, err
 	}
 	claims := decoded(t, token.Claims)
-	if token.Issuer != v.Verifier.Issuer || token.Subject != claims["sub"] {
+	if token.Issuer != claims["iss"] || token.Subject != claims["sub"] {
 		t.Errorf("issuer %q, subject %q", token.Issuer, token.Subject)
 	}
 	return claims, err

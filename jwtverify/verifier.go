@@ -13,9 +13,23 @@ import (
 // A Verifier may be used concurrently, and must not be changed after its first use. It
 // may hold secrets and prints as [redacted] in fmt, slog and JSON.
 type Verifier struct {
-	Issuer   string // compared byte for byte with iss; required
+	Issuer   string // compared byte for byte with iss; required. See Tenants for a template
 	Audience string // for an ID token, the client ID; required
-	Keys     KeySet // required
+
+	// Keys are those of the issuer, and of nobody else; required. Of the keys that a
+	// token may mean (those of its kid, or all where it names none) the first eight that
+	// fit its algorithm and are not weak are tried, in their order.
+	Keys KeySet
+
+	// Tenants makes a template of Issuer, as Entra's metadata for many tenants has it:
+	// https://login.microsoftonline.com/{tenantid}/v2.0 (for the older tokens
+	// https://sts.windows.net/{tenantid}/, with the keys of the older metadata). It is
+	// the closed set of tenant IDs, GUIDs in lower case. A token's tid must be one of
+	// them and iss the template with it in place, byte for byte; and where the key that
+	// signed comes with an Issuer of its own, that must be the token's too. A template
+	// without Tenants, and Tenants without a template, reject every token: there is no
+	// way to take those of any tenant. Nil: Issuer is no template.
+	Tenants []string
 
 	// Algorithms are those that may sign (header parameter alg), of RS256, RS384,
 	// RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA and Ed25519. Nil allows
@@ -91,6 +105,9 @@ func (v *Verifier) complete() error {
 	}
 	if v.Audience == "" {
 		return invalid("Verifier.Audience is empty")
+	}
+	if err := v.tenantsReady(); err != nil {
+		return err
 	}
 	if v.Leeway < 0 || v.Leeway > MaxLeeway {
 		return invalid("Verifier.Leeway is %v, and must be from 0 to %v", v.Leeway, MaxLeeway)

@@ -1,0 +1,7 @@
+package jwtverify
+
+// WhySkipped tells why a JWK set is used without this key, if it is.
+func WhySkipped(jwk string) error {
+	_, err := parseJWK(jwk)
+	return err
+}
