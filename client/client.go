@@ -50,6 +50,10 @@ type Config struct {
 	// can make them. Empty: Algorithms, which must be nil where this is set.
 	IDTokenSignedResponseAlg string
 
+	// DPoP binds the tokens of every grant to this key (RFC 9449), and a token that comes
+	// without is refused. Nil: bearer tokens.
+	DPoP *DPoPKey
+
 	// Decrypt are the private keys for a client that is registered for encrypted ID
 	// tokens (id_token_encrypted_response_alg), several while they are rotated. One that
 	// comes unencrypted is refused then. Nil: none is encrypted.

@@ -52,14 +52,8 @@ func (cfg *Config) checkAuth() error {
 	if cfg.Auth == nil {
 		return nil
 	}
-	if cfg.Auth.method() == (NoAuth{}).method() {
-		if cfg.ClientSecret != "" {
-			return errors.New("Config.Auth is NoAuth, and Config.ClientSecret is set")
-		}
-		return nil
-	}
-	if cfg.ClientSecret == "" {
-		return fmt.Errorf("Config.Auth is %s, and Config.ClientSecret is empty", cfg.Auth.method())
+	if err := cfg.Auth.check(cfg); err != nil {
+		return fmt.Errorf("Config.Auth: %s %w", cfg.Auth.method(), err)
 	}
 	return nil
 }

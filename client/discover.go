@@ -143,7 +143,7 @@ func (d *discovery) land(f *flight, s *snapshot, err error, now time.Time) {
 // fetchMetadata reads the discovery document (Discovery 4). The HTTP client has the
 // timeout.
 func (c *Client) fetchMetadata(ctx context.Context, old *snapshot) (*snapshot, error) {
-	from := endpoint{"discovery", wellKnown(c.cfg.Issuer)}
+	from := endpoint{name: "discovery", url: wellKnown(c.cfg.Issuer)}
 	a, err := send(ctx, c.fetch, from, message{method: http.MethodGet})
 	if err != nil {
 		return nil, err

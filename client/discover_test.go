@@ -107,7 +107,7 @@ func TestDiscoveryRejects(t *testing.T) {
 		{"algorithms symmetric", func(p *op) { p.metadata["id_token_signing_alg_values_supported"] = []string{"HS256"} }, "id_token_signing_alg_values_supported has no asymmetric algorithm: see Config.IDTokenSignedResponseAlg"},
 		{"promise a string", func(p *op) { p.metadata["authorization_response_iss_parameter_supported"] = "true" }, "authorization_response_iss_parameter_supported has the wrong type"},
 		{"member in another case", func(p *op) { p.metadata["Token_Endpoint"] = "https://evil.example/token" }, `member "Token_Endpoint" is not "token_endpoint"`},
-		{"what only go-oidc reads", func(p *op) { p.metadata["device_authorization_endpoint"] = 1 }, "go-oidc does not accept the document"},
+		{"what go-oidc reads too", func(p *op) { p.metadata["device_authorization_endpoint"] = 1 }, "device_authorization_endpoint has the wrong type"},
 		{"member twice", func(p *op) {
 			p.reply(discoveryPath, 200, "application/json", `{"issuer":"https://op.example.com","issuer":"https://op.example.com"}`)
 		}, `duplicate member "issuer"`},

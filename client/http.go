@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -49,7 +50,10 @@ func sameOrigin(next *http.Request, via []*http.Request) error {
 }
 
 // An endpoint is a place at the provider, by the name that errors call it.
-type endpoint struct{ name, url string }
+type endpoint struct {
+	name, url string
+	bound     bool // requests carry a DPoP proof, where there is a key
+}
 
 // An answer is a response that has been read whole, within the bounds.
 type answer struct {
@@ -100,24 +104,44 @@ func send(ctx context.Context, client *http.Client, to endpoint, m message) (*an
 	return a, nil
 }
 
-// postForm sends form with the client's authentication.
+// postForm sends form with the client's authentication. Where the provider asks for a
+// nonce in the DPoP proof (RFC 9449 8), it is sent once more, with everything that may be
+// used once made anew.
 func (c *Client) postForm(ctx context.Context, s *snapshot, to endpoint, form url.Values) (*answer, error) {
-	header := http.Header{}
-	s.auth.authenticate(&c.cfg, form, header)
-	secrets := secretsOf(form, header, c.cfg.ClientSecret)
-	return send(ctx, c.call, to, message{http.MethodPost, header, form.Encode(), secrets})
+	a, err := c.attempt(ctx, s, to, form)
+	if err != nil || !c.wantsNonce(a) {
+		return a, err
+	}
+	return c.attempt(ctx, s, to, form)
 }
 
-// secretsOf returns what is secret in a form and its header, and secret, each as it
-// is and as it is sent.
-func secretsOf(form url.Values, header http.Header, secret string) []string {
-	_, basic, _ := strings.Cut(header.Get("Authorization"), "Basic ")
-	secrets := []string{basic, secret}
-	for _, name := range [...]string{"code", "code_verifier", "refresh_token", "token"} {
-		secrets = append(secrets, form.Get(name))
+func (c *Client) attempt(ctx context.Context, s *snapshot, to endpoint, form url.Values) (*answer, error) {
+	r := &attempt{cfg: &c.cfg, to: to, now: c.Now(), form: maps.Clone(form), header: http.Header{}, secrets: secretsOf(form)}
+	if err := s.auth.authenticate(ctx, r); err != nil {
+		return nil, fmt.Errorf("client: %s endpoint: client authentication: %w", to.name, err)
 	}
-	for _, s := range secrets {
-		secrets = append(secrets, url.QueryEscape(s))
+	if err := c.prove(r); err != nil {
+		return nil, fmt.Errorf("client: %s endpoint: DPoP proof: %w", to.name, err)
+	}
+	for _, s := range r.secrets {
+		r.secrets = append(r.secrets, url.QueryEscape(s))
+	}
+	a, err := send(ctx, c.call, to, message{http.MethodPost, r.header, r.form.Encode(), r.secrets})
+	if err == nil {
+		c.rememberNonce(to.url, a.header)
+	}
+	return a, err
+}
+
+// secretsOf returns what is secret in a form.
+func secretsOf(form url.Values) (secrets []string) {
+	for _, name := range [...]string{
+		"code", "code_verifier", "refresh_token", "token", "subject_token", "actor_token", "assertion",
+		"device_code", "auth_req_id", "password",
+	} {
+		if s := form.Get(name); s != "" {
+			secrets = append(secrets, s)
+		}
 	}
 	return secrets
 }

@@ -52,7 +52,7 @@ func (c *Client) Introspect(ctx context.Context, token string) (*Introspection, 
 	if err != nil {
 		return nil, err
 	}
-	to := endpoint{"introspection", s.metadata.IntrospectionEndpoint}
+	to := endpoint{name: "introspection", url: s.metadata.IntrospectionEndpoint}
 	if to.url == "" {
 		return nil, unsupported("introspection_endpoint")
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -27,12 +28,38 @@ type Metadata struct {
 	RevocationEndpoint    string `json:"revocation_endpoint,omitempty"`
 	IntrospectionEndpoint string `json:"introspection_endpoint,omitempty"`
 
-	IDTokenSigningAlgValuesSupported  []string `json:"id_token_signing_alg_values_supported,omitempty"`
-	TokenEndpointAuthMethodsSupported []string `json:"token_endpoint_auth_methods_supported,omitempty"` // empty: client_secret_basic
-	ScopesSupported                   []string `json:"scopes_supported,omitempty"`
+	RegistrationEndpoint               string `json:"registration_endpoint,omitempty"`
+	PushedAuthorizationRequestEndpoint string `json:"pushed_authorization_request_endpoint,omitempty"` // RFC 9126
+	DeviceAuthorizationEndpoint        string `json:"device_authorization_endpoint,omitempty"`         // RFC 8628
+	BackchannelAuthenticationEndpoint  string `json:"backchannel_authentication_endpoint,omitempty"`   // CIBA
+	CheckSessionIframe                 string `json:"check_session_iframe,omitempty"`                  // Session Management
+
+	// MTLSEndpointAliases are where the endpoints of the same name are for a client that
+	// comes with a certificate (RFC 8705 5).
+	MTLSEndpointAliases map[string]string `json:"mtls_endpoint_aliases,omitempty"`
+
+	// What the provider supports. An empty list means that it did not say.
+	IDTokenSigningAlgValuesSupported           []string `json:"id_token_signing_alg_values_supported,omitempty"`
+	TokenEndpointAuthMethodsSupported          []string `json:"token_endpoint_auth_methods_supported,omitempty"` // empty: client_secret_basic
+	TokenEndpointAuthSigningAlgValuesSupported []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
+	ScopesSupported                            []string `json:"scopes_supported,omitempty"`
+	ResponseTypesSupported                     []string `json:"response_types_supported,omitempty"`
+	ResponseModesSupported                     []string `json:"response_modes_supported,omitempty"`
+	GrantTypesSupported                        []string `json:"grant_types_supported,omitempty"`
+	CodeChallengeMethodsSupported              []string `json:"code_challenge_methods_supported,omitempty"`
+	DPoPSigningAlgValuesSupported              []string `json:"dpop_signing_alg_values_supported,omitempty"`
+	RequestObjectSigningAlgValuesSupported     []string `json:"request_object_signing_alg_values_supported,omitempty"`
+	AuthorizationSigningAlgValuesSupported     []string `json:"authorization_signing_alg_values_supported,omitempty"` // JARM
+	BackchannelTokenDeliveryModesSupported     []string `json:"backchannel_token_delivery_modes_supported,omitempty"` // CIBA
+	AuthorizationDetailsTypesSupported         []string `json:"authorization_details_types_supported,omitempty"`      // RFC 9396
 
 	// Every callback has an iss parameter (RFC 9207 3), so one without it is refused.
 	AuthorizationResponseIssParameterSupported bool `json:"authorization_response_iss_parameter_supported,omitempty"`
+	RequirePushedAuthorizationRequests         bool `json:"require_pushed_authorization_requests,omitempty"`
+	TLSClientCertificateBoundAccessTokens      bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	RequestParameterSupported                  bool `json:"request_parameter_supported,omitempty"`
+	BackchannelLogoutSupported                 bool `json:"backchannel_logout_supported,omitempty"`
+	FrontchannelLogoutSupported                bool `json:"frontchannel_logout_supported,omitempty"`
 
 	raw      string     // the document; empty for one written by hand
 	ownQuery url.Values // of AuthorizationEndpoint
@@ -59,42 +86,40 @@ func (m *Metadata) document() string {
 
 func (m *Metadata) clone() *Metadata {
 	n := *m
-	n.IDTokenSigningAlgValuesSupported = slices.Clone(m.IDTokenSigningAlgValuesSupported)
-	n.TokenEndpointAuthMethodsSupported = slices.Clone(m.TokenEndpointAuthMethodsSupported)
-	n.ScopesSupported = slices.Clone(m.ScopesSupported)
+	_, lists, _ := n.fields()
+	for _, list := range lists {
+		*list = slices.Clone(*list)
+	}
+	n.MTLSEndpointAliases = maps.Clone(m.MTLSEndpointAliases)
 	return &n
-}
-
-// registeredMetadata are the members that this package or go-oidc reads.
-var registeredMetadata = []string{
-	"issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri",
-	"end_session_endpoint", "revocation_endpoint", "introspection_endpoint", "device_authorization_endpoint",
-	"id_token_signing_alg_values_supported", "token_endpoint_auth_methods_supported",
-	"scopes_supported", "authorization_response_iss_parameter_supported",
 }
 
 // parseMetadata reads a document and checks it for the provider at issuer. null, and
 // an empty text for an endpoint, mean the same as no member.
 func parseMetadata(document, issuer string) (*Metadata, error) {
 	m := &Metadata{raw: document}
-	texts, lists := m.fields()
+	texts, lists, flags := m.fields()
+	registered := slices.Concat(slices.Collect(maps.Keys(texts)), slices.Collect(maps.Keys(lists)), slices.Collect(maps.Keys(flags)),
+		[]string{"mtls_endpoint_aliases"})
 	member := func(name string, v strictjson.Value) error {
 		ok := true
-		switch text, list := texts[name], lists[name]; {
+		switch text, list, flag := texts[name], lists[name], flags[name]; {
 		case v.IsNull():
 		case text != nil:
 			*text, ok = v.String()
 		case list != nil:
 			*list, ok = v.Strings()
-		case name == "authorization_response_iss_parameter_supported":
-			m.AuthorizationResponseIssParameterSupported, ok = v.Bool()
+		case flag != nil:
+			*flag, ok = v.Bool()
+		case name == "mtls_endpoint_aliases":
+			return m.readAliases(v)
 		}
 		if !ok {
 			return fmt.Errorf("%s has the wrong type", name)
 		}
 		return nil
 	}
-	if err := strictjson.Object(document, registeredMetadata, member); err != nil {
+	if err := strictjson.Object(document, registered, member); err != nil {
 		return nil, err
 	}
 	if m.Issuer != issuer { // Discovery 4.3, byte for byte
@@ -103,21 +128,59 @@ func parseMetadata(document, issuer string) (*Metadata, error) {
 	return m, m.checkEndpoints()
 }
 
-func (m *Metadata) fields() (texts map[string]*string, lists map[string]*[]string) {
-	return map[string]*string{
-			"issuer":                 &m.Issuer,
-			"authorization_endpoint": &m.AuthorizationEndpoint,
-			"token_endpoint":         &m.TokenEndpoint,
-			"userinfo_endpoint":      &m.UserInfoEndpoint,
-			"jwks_uri":               &m.JWKSURI,
-			"end_session_endpoint":   &m.EndSessionEndpoint,
-			"revocation_endpoint":    &m.RevocationEndpoint,
-			"introspection_endpoint": &m.IntrospectionEndpoint,
-		}, map[string]*[]string{
-			"id_token_signing_alg_values_supported": &m.IDTokenSigningAlgValuesSupported,
-			"token_endpoint_auth_methods_supported": &m.TokenEndpointAuthMethodsSupported,
-			"scopes_supported":                      &m.ScopesSupported,
+// readAliases reads RFC 8705 5. What is not an endpoint, or not a text, is skipped.
+func (m *Metadata) readAliases(v strictjson.Value) error {
+	texts, _, _ := m.fields()
+	m.MTLSEndpointAliases = map[string]string{}
+	return strictjson.Object(v.Raw(), slices.Collect(maps.Keys(texts)), func(name string, v strictjson.Value) error {
+		if url, ok := v.String(); ok && texts[name] != nil {
+			m.MTLSEndpointAliases[name] = url
 		}
+		return nil
+	})
+}
+
+// fields are the members that this package reads, and go-oidc reads no others.
+func (m *Metadata) fields() (texts map[string]*string, lists map[string]*[]string, flags map[string]*bool) {
+	texts = map[string]*string{
+		"issuer":                                &m.Issuer,
+		"authorization_endpoint":                &m.AuthorizationEndpoint,
+		"token_endpoint":                        &m.TokenEndpoint,
+		"userinfo_endpoint":                     &m.UserInfoEndpoint,
+		"jwks_uri":                              &m.JWKSURI,
+		"end_session_endpoint":                  &m.EndSessionEndpoint,
+		"revocation_endpoint":                   &m.RevocationEndpoint,
+		"introspection_endpoint":                &m.IntrospectionEndpoint,
+		"registration_endpoint":                 &m.RegistrationEndpoint,
+		"pushed_authorization_request_endpoint": &m.PushedAuthorizationRequestEndpoint,
+		"device_authorization_endpoint":         &m.DeviceAuthorizationEndpoint,
+		"backchannel_authentication_endpoint":   &m.BackchannelAuthenticationEndpoint,
+		"check_session_iframe":                  &m.CheckSessionIframe,
+	}
+	lists = map[string]*[]string{
+		"id_token_signing_alg_values_supported":            &m.IDTokenSigningAlgValuesSupported,
+		"token_endpoint_auth_methods_supported":            &m.TokenEndpointAuthMethodsSupported,
+		"token_endpoint_auth_signing_alg_values_supported": &m.TokenEndpointAuthSigningAlgValuesSupported,
+		"scopes_supported":                                 &m.ScopesSupported,
+		"response_types_supported":                         &m.ResponseTypesSupported,
+		"response_modes_supported":                         &m.ResponseModesSupported,
+		"grant_types_supported":                            &m.GrantTypesSupported,
+		"code_challenge_methods_supported":                 &m.CodeChallengeMethodsSupported,
+		"dpop_signing_alg_values_supported":                &m.DPoPSigningAlgValuesSupported,
+		"request_object_signing_alg_values_supported":      &m.RequestObjectSigningAlgValuesSupported,
+		"authorization_signing_alg_values_supported":       &m.AuthorizationSigningAlgValuesSupported,
+		"backchannel_token_delivery_modes_supported":       &m.BackchannelTokenDeliveryModesSupported,
+		"authorization_details_types_supported":            &m.AuthorizationDetailsTypesSupported,
+	}
+	flags = map[string]*bool{
+		"authorization_response_iss_parameter_supported": &m.AuthorizationResponseIssParameterSupported,
+		"require_pushed_authorization_requests":          &m.RequirePushedAuthorizationRequests,
+		"tls_client_certificate_bound_access_tokens":     &m.TLSClientCertificateBoundAccessTokens,
+		"request_parameter_supported":                    &m.RequestParameterSupported,
+		"backchannel_logout_supported":                   &m.BackchannelLogoutSupported,
+		"frontchannel_logout_supported":                  &m.FrontchannelLogoutSupported,
+	}
+	return texts, lists, flags
 }
 
 func issuerMismatch(want, got string) error {
@@ -129,25 +192,20 @@ func issuerMismatch(want, got string) error {
 }
 
 func (m *Metadata) checkEndpoints() error {
-	endpoints := []struct {
-		name, url string
-		required  bool
-	}{
-		{"authorization_endpoint", m.AuthorizationEndpoint, true},
-		{"token_endpoint", m.TokenEndpoint, true},
-		{"jwks_uri", m.JWKSURI, true},
-		{"userinfo_endpoint", m.UserInfoEndpoint, false},
-		{"end_session_endpoint", m.EndSessionEndpoint, false},
-		{"revocation_endpoint", m.RevocationEndpoint, false},
-		{"introspection_endpoint", m.IntrospectionEndpoint, false},
-	}
 	allowHTTP := strings.HasPrefix(m.Issuer, "http:")
-	for _, e := range endpoints {
-		if e.url == "" && !e.required {
+	required := []string{"authorization_endpoint", "token_endpoint", "jwks_uri"}
+	texts, _, _ := m.fields()
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		if name == "issuer" || *texts[name] == "" && !slices.Contains(required, name) {
 			continue
 		}
-		if err := checkEndpoint(e.url, allowHTTP); err != nil {
-			return fmt.Errorf("%s %w", e.name, err)
+		if err := checkEndpoint(*texts[name], allowHTTP); err != nil {
+			return fmt.Errorf("%s %w", name, err)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.MTLSEndpointAliases)) {
+		if err := checkEndpoint(m.MTLSEndpointAliases[name], allowHTTP); err != nil {
+			return fmt.Errorf("mtls_endpoint_aliases: %s %w", name, err)
 		}
 	}
 	return m.checkOwnQuery()

@@ -200,7 +200,7 @@ func TestTransportErrors(t *testing.T) {
 }
 
 func TestUnusableURL(t *testing.T) {
-	_, err := send(context.Background(), http.DefaultClient, endpoint{"token", "://"}, message{method: http.MethodGet})
+	_, err := send(context.Background(), http.DefaultClient, endpoint{name: "token", url: "://"}, message{method: http.MethodGet})
 	if !errors.Is(err, ErrUnavailable) {
 		t.Errorf("got %v, want unavailable", err)
 	}
@@ -239,7 +239,9 @@ func TestNoEncodedSecretInErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		basic := http.Header{}
-		SecretBasic{}.authenticate(&c.cfg, nil, basic)
+		if err := (SecretBasic{}).authenticate(t.Context(), &attempt{cfg: &c.cfg, header: basic}); err != nil {
+			t.Fatal(err)
+		}
 		_, encoded, _ := strings.Cut(basic.Get("Authorization"), " ")
 		if shown := e.Description + e.URI; strings.Contains(shown, encoded) || strings.Contains(shown, "CANARY") {
 			t.Errorf("%T: the error shows %s", auth, shown)

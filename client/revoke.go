@@ -39,7 +39,7 @@ func (c *Client) Revoke(ctx context.Context, t *Tokens) error {
 type typeHint string
 
 func (c *Client) revoke(ctx context.Context, s *snapshot, token string, hint typeHint) error {
-	to := endpoint{"revocation", s.metadata.RevocationEndpoint}
+	to := endpoint{name: "revocation", url: s.metadata.RevocationEndpoint}
 	a, err := c.postForm(ctx, s, to, url.Values{"token": {token}, "token_type_hint": {string(hint)}})
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ const maxLifetime = 10 * 365 * 24 * time.Hour
 // token is the one road of every grant: one POST of form with the client's
 // authentication, and one reading of the answer. It never sends anything twice.
 func (c *Client) token(ctx context.Context, s *snapshot, form url.Values) (*tokenAnswer, error) {
-	a, err := c.postForm(ctx, s, endpoint{"token", s.metadata.TokenEndpoint}, form)
+	a, err := c.postForm(ctx, s, endpoint{name: "token", url: s.metadata.TokenEndpoint, bound: true}, form)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	to := endpoint{"userinfo", s.metadata.UserInfoEndpoint}
+	to := endpoint{name: "userinfo", url: s.metadata.UserInfoEndpoint}
 	if to.url == "" {
 		return nil, unsupported("userinfo_endpoint")
 	}
