@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,8 +12,16 @@ import (
 )
 
 // A ClientAuth is a way in which the client proves who it is at the endpoints of
-// the provider: [NoAuth], [SecretBasic] or [SecretPost]. The credentials of exactly
-// one way are ever sent.
+// the provider:
+//
+//   - [NoAuth]: it does not; a public client
+//   - [SecretBasic], [SecretPost], [SecretJWT]: with Config.ClientSecret
+//   - [SecretFunc], [AppleSecret]: with a secret that is computed
+//   - [PrivateKeyJWT]: with a private key
+//   - [AssertionFunc], [AssertionFile]: with what its platform says of it
+//   - [TLSClientAuth], [SelfSignedTLSClientAuth]: with Config.Certificate
+//
+// The credentials of exactly one way are ever sent, and no way is tried after another.
 type ClientAuth interface {
 	// method is the name in token_endpoint_auth_methods_supported.
 	method() string
@@ -27,12 +36,13 @@ type ClientAuth interface {
 // An attempt is one request to the provider before it is sent. A second attempt of the
 // same request begins anew: what may be used once (an assertion, a proof) is made again.
 type attempt struct {
-	cfg     *Config
-	to      endpoint
-	now     time.Time
-	form    url.Values
-	header  http.Header
-	secrets []string // of form and header, to be kept out of errors
+	cfg      *Config
+	metadata *Metadata
+	to       endpoint
+	now      time.Time
+	form     url.Values
+	header   http.Header
+	secrets  []string // of form and header, to be kept out of errors
 }
 
 // NoAuth is a public client, which has no secret and sends its client_id alone
@@ -41,12 +51,7 @@ type NoAuth struct{}
 
 func (NoAuth) method() string { return "none" }
 
-func (NoAuth) check(cfg *Config) error {
-	if cfg.ClientSecret != "" {
-		return errors.New("is for a client without Config.ClientSecret, and it is set")
-	}
-	return nil
-}
+func (NoAuth) check(cfg *Config) error { return cfg.needsNoSecret() }
 
 func (NoAuth) authenticate(_ context.Context, r *attempt) error {
 	r.form.Set("client_id", r.cfg.ClientID)
@@ -76,6 +81,13 @@ func (cfg *Config) needsSecret() error {
 	return nil
 }
 
+func (cfg *Config) needsNoSecret() error {
+	if cfg.ClientSecret != "" {
+		return errors.New("is for a client without Config.ClientSecret, and it is set")
+	}
+	return nil
+}
+
 // SecretPost sends Config.ClientSecret in the body (RFC 6749 2.3.1), for a provider
 // that does not take SecretBasic.
 type SecretPost struct{}
@@ -85,10 +97,19 @@ func (SecretPost) method() string { return "client_secret_post" }
 func (SecretPost) check(cfg *Config) error { return cfg.needsSecret() }
 
 func (SecretPost) authenticate(_ context.Context, r *attempt) error {
-	r.form.Set("client_id", r.cfg.ClientID)
-	r.form.Set("client_secret", r.cfg.ClientSecret)
-	r.secrets = append(r.secrets, r.cfg.ClientSecret)
+	r.setSecret(r.cfg.ClientSecret)
 	return nil
+}
+
+func (r *attempt) setSecret(secret string) {
+	r.form.Set("client_id", r.cfg.ClientID)
+	r.form.Set("client_secret", secret)
+	r.secrets = append(r.secrets, secret)
+}
+
+// public tells whether the client can prove nothing of itself.
+func (cfg *Config) public() bool {
+	return cfg.chooseAuth(nil).method() == NoAuth{}.method()
 }
 
 // chooseAuth returns the way for a provider that offers methods. It never tries
@@ -107,18 +128,25 @@ func (cfg *Config) chooseAuth(methods []string) ClientAuth {
 
 // authHint names what to try after an invalid_client answer, if there is anything.
 func authHint(used ClientAuth, methods []string) string {
-	var other ClientAuth
-	var name string
+	refused := used.method() + " was refused; "
 	switch used.method() { // a pointer to one is used like it
 	case SecretBasic{}.method():
-		other, name = SecretPost{}, "client.SecretPost{}"
+		return hintOther(refused, methods, SecretPost{})
 	case SecretPost{}.method():
-		other, name = SecretBasic{}, "client.SecretBasic{}"
-	default:
-		return ""
+		return hintOther(refused, methods, SecretBasic{})
+	case SecretJWT{}.method():
+		return hintOther(refused, methods, SecretBasic{})
+	case PrivateKeyJWT{}.method():
+		return refused + "does the provider have the public key, and does it want another audience than its issuer?"
+	case TLSClientAuth{}.method(), SelfSignedTLSClientAuth{}.method():
+		return refused + "does the provider know the certificate, and does its metadata have mtls_endpoint_aliases?"
 	}
+	return ""
+}
+
+func hintOther(refused string, methods []string, other ClientAuth) string {
 	if len(methods) > 0 && !slices.Contains(methods, other.method()) {
 		return ""
 	}
-	return used.method() + " was refused; if the secret is right, try Config.Auth: " + name
+	return fmt.Sprintf("%sif the secret is right, try Config.Auth: %T{}", refused, other)
 }

@@ -13,6 +13,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -26,7 +27,7 @@ import (
 
 // A Config describes one client at one provider. Issuer and ClientID are required,
 // and RedirectURL for Authorize; the zero value of every other field is the safe
-// choice. It prints and logs without its ClientSecret and Decrypt, and
+// choice. It prints and logs without its secrets and keys, and
 // encodes as "[redacted]" in JSON.
 type Config struct {
 	Issuer       string   // byte for byte as the provider's metadata has it; https, or http on a loopback host
@@ -53,6 +54,19 @@ type Config struct {
 	// DPoP binds the tokens of every grant to this key (RFC 9449), and a token that comes
 	// without is refused. Nil: bearer tokens.
 	DPoP *DPoPKey
+
+	// Certificate is shown on the connections to the provider's endpoints (RFC 8705): to
+	// authenticate by it, with TLSClientAuth or SelfSignedTLSClientAuth, and beside any other
+	// Auth for a client that is registered for access tokens bound to it
+	// (tls_client_certificate_bound_access_tokens). Requests with credentials then go to the
+	// mtls_endpoint_aliases of the metadata, over a copy of HTTPClient's Transport, which
+	// must be an *http.Transport or nil. Nil: no certificate.
+	Certificate *tls.Certificate
+
+	// GetClientCertificate stands for Certificate where it is renewed while the program
+	// runs. It is called for every new connection, as the field of tls.Config is. Nil:
+	// Certificate.
+	GetClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 
 	// Decrypt are the private keys for a client that is registered for encrypted ID
 	// tokens (id_token_encrypted_response_alg), several while they are rotated. One that
@@ -90,7 +104,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	c := &Client{cfg: cfg, scope: joinScopes(cfg.Scopes)}
-	c.call, c.fetch = httpClients(cfg.HTTPClient)
+	c.call, c.fetch = cfg.httpClients()
 	if cfg.Metadata == nil {
 		return c, nil
 	}

@@ -25,8 +25,11 @@ func (cfg *Config) validate() error {
 	if err := cfg.checkAuth(); err != nil {
 		return err
 	}
+	if err := cfg.checkCertificate(); err != nil {
+		return err
+	}
 	if cfg.RedirectURL != "" {
-		if err := checkRedirectURL(cfg.RedirectURL, cfg.ClientSecret == ""); err != nil {
+		if err := checkRedirectURL(cfg.RedirectURL, cfg.public()); err != nil {
 			return fmt.Errorf("Config.RedirectURL %w", err)
 		}
 	}

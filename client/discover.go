@@ -32,7 +32,8 @@ type snapshot struct {
 	verifier *jwtverify.Verifier
 	keys     *jwtverify.RemoteKeys
 	auth     ClientAuth
-	request  string // what all authorization requests begin with
+	aliases  map[string]string // for a client with a certificate, by the endpoint's own address
+	request  string            // what all authorization requests begin with
 	until    time.Time
 }
 
@@ -187,6 +188,7 @@ func (c *Client) newSnapshot(document string, old *snapshot) (*snapshot, error) 
 		metadata: m,
 		oidc:     provider,
 		keys:     keys,
+		aliases:  c.cfg.aliases(m),
 		auth:     c.cfg.chooseAuth(m.TokenEndpointAuthMethodsSupported),
 		request:  c.requestPrefix(m.AuthorizationEndpoint),
 		verifier: verifier,

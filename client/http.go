@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,16 +24,19 @@ const (
 	userAgent    = "postern (+https://github.com/postern-go/postern)"
 )
 
-// httpClients returns the two clients of a Client, on the transport of user.
-func httpClients(user *http.Client) (call, fetch *http.Client) {
+// httpClients returns the two clients of a Client, on the transport of the program.
+func (cfg *Config) httpClients() (call, fetch *http.Client) {
 	base := http.Client{Timeout: httpTimeout}
-	if user != nil {
+	if user := cfg.HTTPClient; user != nil {
 		base.Transport = user.Transport
 		if user.Timeout > 0 {
 			base.Timeout = min(user.Timeout, httpTimeout)
 		}
 	}
 	forCalls, forFetches := base, base
+	if cfg.hasCertificate() {
+		forCalls.Transport = cfg.callTransport()
+	}
 	forCalls.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	forFetches.CheckRedirect = sameOrigin
 	return &forCalls, &forFetches
@@ -108,6 +112,7 @@ func send(ctx context.Context, client *http.Client, to endpoint, m message) (*an
 // nonce in the DPoP proof (RFC 9449 8), it is sent once more, with everything that may be
 // used once made anew.
 func (c *Client) postForm(ctx context.Context, s *snapshot, to endpoint, form url.Values) (*answer, error) {
+	to = s.at(to)
 	a, err := c.attempt(ctx, s, to, form)
 	if err != nil || !c.wantsNonce(a) {
 		return a, err
@@ -116,7 +121,7 @@ func (c *Client) postForm(ctx context.Context, s *snapshot, to endpoint, form ur
 }
 
 func (c *Client) attempt(ctx context.Context, s *snapshot, to endpoint, form url.Values) (*answer, error) {
-	r := &attempt{cfg: &c.cfg, to: to, now: c.Now(), form: maps.Clone(form), header: http.Header{}, secrets: secretsOf(form)}
+	r := &attempt{cfg: &c.cfg, metadata: s.metadata, to: to, now: c.Now(), form: maps.Clone(form), header: http.Header{}, secrets: secretsOf(form)}
 	if err := s.auth.authenticate(ctx, r); err != nil {
 		return nil, fmt.Errorf("client: %s endpoint: client authentication: %w", to.name, err)
 	}
@@ -126,6 +131,8 @@ func (c *Client) attempt(ctx context.Context, s *snapshot, to endpoint, form url
 	for _, s := range r.secrets {
 		r.secrets = append(r.secrets, url.QueryEscape(s))
 	}
+	// The longest first: one that is a part of another would leave the rest of it.
+	slices.SortFunc(r.secrets, func(a, b string) int { return len(b) - len(a) })
 	a, err := send(ctx, c.call, to, message{http.MethodPost, r.header, r.form.Encode(), r.secrets})
 	if err == nil {
 		c.rememberNonce(to.url, a.header)

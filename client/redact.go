@@ -36,6 +36,24 @@ func (cfg Config) secretNote() string {
 	return redacted
 }
 
+// Format prints [redacted], whatever the verb.
+func (a PrivateKeyJWT) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// LogValue logs [redacted].
+func (a PrivateKeyJWT) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON encodes "[redacted]".
+func (a PrivateKeyJWT) MarshalJSON() ([]byte, error) { return redactedJSON, nil }
+
+// Format prints [redacted], whatever the verb.
+func (a AppleSecret) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// LogValue logs [redacted].
+func (a AppleSecret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON encodes "[redacted]".
+func (a AppleSecret) MarshalJSON() ([]byte, error) { return redactedJSON, nil }
+
 // Format prints issuer and client ID, whatever the verb.
 func (c *Client) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "{Issuer:%s ClientID:%s}", c.cfg.Issuer, c.cfg.ClientID)

@@ -48,7 +48,7 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if to.url == "" {
 		return nil, unsupported("userinfo_endpoint")
 	}
-	a, err := send(ctx, c.call, to, message{
+	a, err := send(ctx, c.call, s.at(to), message{
 		method:  http.MethodGet,
 		header:  http.Header{"Authorization": {"Bearer " + t.AccessToken}},
 		secrets: []string{t.AccessToken},
