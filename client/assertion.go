@@ -107,8 +107,9 @@ type PrivateKeyJWT struct {
 	Type     string // typ, for a provider that knows no other than JWT; empty: client-authentication+jwt (RFC 7523bis)
 }
 
-// JWKS returns the JWK set of the public key, with KeyID and Algorithm: what the client
-// is registered with as jwks, or serves at its jwks_uri.
+// JWKS returns the JWK set of the public key, with KeyID, Algorithm and Certificate: what
+// the client is registered with as jwks, or serves at its jwks_uri. With a Certificate it
+// is what SelfSignedTLSClientAuth is registered with, too.
 func (a PrivateKeyJWT) JWKS() ([]byte, error) {
 	if _, err := jwtsign.Algorithm(a.Key, a.Algorithm); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
@@ -118,6 +119,9 @@ func (a PrivateKeyJWT) JWKS() ([]byte, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	key.Use, key.KeyID, key.Algorithm = "sig", a.KeyID, a.Algorithm
+	if a.Certificate != nil {
+		key.Certificates = [][]byte{a.Certificate.Raw}
+	}
 	return json.Marshal(map[string][]*jwk{"keys": {key}})
 }
 

@@ -420,8 +420,10 @@ func TestJWKS(t *testing.T) {
 	if _, err := (PrivateKeyJWT{}).JWKS(); err == nil || err.Error() != "client: there is no key" {
 		t.Errorf("got %v", err)
 	}
-	named, err := (PrivateKeyJWT{Key: testRSA(), Algorithm: "PS256"}).JWKS()
-	if err != nil || !strings.Contains(string(named), `"alg":"PS256"`) {
+	certificate := selfSigned(t, testRSA())
+	named, err := (PrivateKeyJWT{Key: testRSA(), Algorithm: "PS256", Certificate: certificate}).JWKS()
+	x5c := `"x5c":["` + base64.StdEncoding.EncodeToString(certificate.Raw) + `"]`
+	if err != nil || !strings.Contains(string(named), `"alg":"PS256"`) || !strings.Contains(string(named), x5c) {
 		t.Errorf("got %s, %v", named, err)
 	}
 }

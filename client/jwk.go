@@ -12,15 +12,16 @@ import (
 
 // A jwk is a public key for others to read (RFC 7517 4, RFC 7518 6, RFC 8037 2).
 type jwk struct {
-	Type      string `json:"kty"`
-	Curve     string `json:"crv,omitempty"`
-	X         string `json:"x,omitempty"`
-	Y         string `json:"y,omitempty"`
-	Modulus   string `json:"n,omitempty"`
-	Exponent  string `json:"e,omitempty"`
-	Use       string `json:"use,omitempty"`
-	KeyID     string `json:"kid,omitempty"`
-	Algorithm string `json:"alg,omitempty"`
+	Type         string   `json:"kty"`
+	Curve        string   `json:"crv,omitempty"`
+	X            string   `json:"x,omitempty"`
+	Y            string   `json:"y,omitempty"`
+	Modulus      string   `json:"n,omitempty"`
+	Exponent     string   `json:"e,omitempty"`
+	Use          string   `json:"use,omitempty"`
+	KeyID        string   `json:"kid,omitempty"`
+	Algorithm    string   `json:"alg,omitempty"`
+	Certificates [][]byte `json:"x5c,omitempty"` // DER; 4.7 wants base64 with padding, as encoding/json does
 }
 
 // newJWK writes down a key that jwtsign.Algorithm has accepted.
