@@ -90,9 +90,13 @@ func (c *Client) Authorize(ctx context.Context, opts *AuthorizeOptions) (*Login,
 
 // requestPrefix is what all authorization requests begin with.
 func (c *Client) requestPrefix(endpoint string) string {
-	return openQuery(endpoint) + "response_type=code&code_challenge_method=" + pkce.Method +
+	prefix := openQuery(endpoint) + "response_type=code&code_challenge_method=" + pkce.Method +
 		"&client_id=" + url.QueryEscape(c.cfg.ClientID) +
 		"&redirect_uri=" + url.QueryEscape(c.cfg.RedirectURL)
+	if c.cfg.DPoP != nil {
+		prefix += "&dpop_jkt=" + c.cfg.DPoP.thumbprint // RFC 9449 10
+	}
+	return prefix
 }
 
 func (l *Login) authorizationURL(prefix string, opts *AuthorizeOptions) string {

@@ -52,7 +52,8 @@ type Config struct {
 	IDTokenSignedResponseAlg string
 
 	// DPoP binds the tokens of every grant to this key (RFC 9449), and a token that comes
-	// without is refused. Nil: bearer tokens.
+	// without is refused. All processes that use the same tokens need the same key. Nil:
+	// bearer tokens.
 	DPoP *DPoPKey
 
 	// Certificate is shown on the connections to the provider's endpoints (RFC 8705): to
@@ -84,6 +85,7 @@ type Client struct {
 	fetch *http.Client // for public documents: follows redirects on the same host
 
 	discovery discovery
+	nonces    nonces
 }
 
 // New validates cfg and returns a Client for it. It sends nothing: a provider that

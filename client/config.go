@@ -25,6 +25,9 @@ func (cfg *Config) validate() error {
 	if err := cfg.checkAuth(); err != nil {
 		return err
 	}
+	if err := cfg.checkDPoP(); err != nil {
+		return err
+	}
 	if err := cfg.checkCertificate(); err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (c *Client) token(ctx context.Context, s *snapshot, form url.Values) (*toke
 	if t.failed { // with status 200: GitHub
 		return nil, s.oauthError(a)
 	}
-	if err := t.check(); err != nil {
+	if err := t.check(c.cfg.tokenType()); err != nil {
 		return nil, a.refuse(err.Error())
 	}
 	return t, nil
@@ -114,8 +114,9 @@ func parseTokenAnswer(body string) (*tokenAnswer, error) {
 	return t, nil
 }
 
-// check applies RFC 6749 5.1 to an answer that is not an error.
-func (t *tokenAnswer) check() error {
+// check applies RFC 6749 5.1 to an answer that is not an error, and spells its type as
+// tokenType, which it must be.
+func (t *tokenAnswer) check(tokenType string) error {
 	if t.accessToken == "" {
 		return errors.New("access_token is missing")
 	}
@@ -125,17 +126,21 @@ func (t *tokenAnswer) check() error {
 	if t.tokenType == "" {
 		return errors.New("token_type is missing")
 	}
-	if !strings.EqualFold(t.tokenType, "Bearer") { // 7.1: a type that is not understood must not be used
-		return errors.New("token_type is not Bearer")
+	if strings.EqualFold(t.tokenType, tokenType) {
+		t.tokenType = tokenType
+		return nil
 	}
-	return nil
+	if tokenType == typeDPoP { // RFC 9449 5: one that is not bound is not what was asked for
+		return errors.New("token_type is not DPoP: the provider has not bound the access token to the key of Config.DPoP")
+	}
+	return errors.New("token_type is not Bearer") // 7.1: a type that is not understood must not be used
 }
 
 // tokens are what the answer says, counted from when the request was sent.
 func (t *tokenAnswer) tokens(sent time.Time) *Tokens {
 	tokens := &Tokens{
 		AccessToken:  t.accessToken,
-		TokenType:    "Bearer",
+		TokenType:    t.tokenType,
 		RefreshToken: t.refreshToken,
 		Scope:        t.scope,
 		received:     sent.Truncate(time.Second),

@@ -17,7 +17,7 @@ import (
 // are given.
 type Tokens struct {
 	AccessToken  string
-	TokenType    string             // Bearer
+	TokenType    string             // Bearer, or DPoP where Config.DPoP is set
 	RefreshToken string             // empty: none
 	Expiry       time.Time          // of the access token, in whole seconds; zero: the provider did not say
 	Scope        []string           // granted; what was asked for where the answer did not say (RFC 6749 5.1)
@@ -28,7 +28,7 @@ type Tokens struct {
 
 // OAuth2 returns the access token in the vocabulary of x/oauth2. The refresh token
 // is not in it: a token source of that library would use it up and tell nobody. See
-// [Client.TokenSource].
+// [Client.TokenSource], and [Client.Transport] for sending tokens of the type DPoP.
 func (t *Tokens) OAuth2() *oauth2.Token {
 	return &oauth2.Token{AccessToken: t.AccessToken, TokenType: t.TokenType, Expiry: t.Expiry}
 }

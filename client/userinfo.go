@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/postern-go/postern/internal/strictjson"
 )
@@ -44,19 +45,38 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	to := endpoint{name: "userinfo", url: s.metadata.UserInfoEndpoint}
+	to := endpoint{name: "userinfo", url: s.metadata.UserInfoEndpoint, bound: t.TokenType == typeDPoP}
 	if to.url == "" {
 		return nil, unsupported("userinfo_endpoint")
 	}
-	a, err := send(ctx, c.call, s.at(to), message{
-		method:  http.MethodGet,
-		header:  http.Header{"Authorization": {"Bearer " + t.AccessToken}},
-		secrets: []string{t.AccessToken},
-	})
+	if !to.bound {
+		to = s.at(to) // a token that is bound to the certificate
+	}
+	a, err := c.ask(ctx, to, t)
+	if err == nil && c.wantsNonce(a) {
+		a, err = c.ask(ctx, to, t)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return s.userInfo(a, t.IDToken.Subject)
+}
+
+// ask sends a GET with the access token of t.
+func (c *Client) ask(ctx context.Context, to endpoint, t *Tokens) (*answer, error) {
+	target, err := url.Parse(to.url)
+	if err != nil {
+		return nil, unavailable(to, err)
+	}
+	header := http.Header{}
+	if err := c.present(header, http.MethodGet, target, t.TokenType, t.AccessToken); err != nil {
+		return nil, fmt.Errorf("client: %s endpoint: %w", to.name, err)
+	}
+	a, err := send(ctx, c.call, to, message{method: http.MethodGet, header: header, secrets: []string{t.AccessToken, header.Get("DPoP")}})
+	if err == nil {
+		c.rememberNonce(to.url, a.header)
+	}
+	return a, err
 }
 
 // userInfo judges an answer for the user subject.

@@ -125,21 +125,6 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-func TestOrigin(t *testing.T) {
-	for in, want := range map[string]string{
-		"https://App.Example.com/cb":     "https://app.example.com",
-		"https://app.example.com:443/cb": "https://app.example.com",
-		"https://app.example.com:80/cb":  "https://app.example.com:80",
-		"http://localhost:80/cb":         "http://localhost",
-		"http://localhost:8080/cb":       "http://localhost:8080",
-		"https://[::1]:443/cb":           "https://[::1]",
-	} {
-		if got := origin(parseURL(t, in)); got != want {
-			t.Errorf("%s: %s, want %s", in, got, want)
-		}
-	}
-}
-
 func TestMemory(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	m := newMemory[int](3)

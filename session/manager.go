@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/postern-go/postern/client"
+	"github.com/postern-go/postern/internal/origin"
 )
 
 // A Manager signs the users of one app in and out, and keeps their sessions. It
@@ -82,7 +83,7 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 	}
 	crossOrigin := http.NewCrossOriginProtection()
 	// Behind a proxy the Host header need not be what the browser asked for.
-	if err := crossOrigin.AddTrustedOrigin(origin(redirect)); err != nil {
+	if err := crossOrigin.AddTrustedOrigin(origin.Of(redirect)); err != nil {
 		return nil, err
 	}
 	cfg.Secrets = nil // the sealer has what was derived of them
@@ -95,19 +96,6 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 		values:    newMemory[values](maxValues),
 		page:      pageTemplate(),
 	}, nil
-}
-
-// origin is what a browser sends for u in the Origin header: in lower case, and
-// without the port that goes without saying.
-func origin(u *url.URL) string {
-	host := strings.ToLower(u.Host)
-	switch u.Scheme {
-	case "https":
-		host = strings.TrimSuffix(host, ":443")
-	case "http":
-		host = strings.TrimSuffix(host, ":80")
-	}
-	return u.Scheme + "://" + host
 }
 
 // Routes registers all handlers: login and logout under [Config].Prefix, and the

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/postern-go/postern/internal/loopback"
+	"github.com/postern-go/postern/internal/origin"
 )
 
 // Token gives the access token, refreshed if it is near its end and there is a
@@ -104,7 +105,8 @@ type tokenSource struct{ s *Session }
 func (t tokenSource) Token() (*oauth2.Token, error) { return t.s.Token(context.Background()) }
 
 // HTTPClient sends the access token with every request, as a bearer token (RFC
-// 6750 section 2.1), and so to whatever host the app asks: give it addresses of
+// 6750 section 2.1) or with a DPoP proof (RFC 9449 section 7, see
+// client.Config.DPoP), and so to whatever host the app asks: give it addresses of
 // your own configuration, never one that a user or a response has named. It goes
 // to https and to loopback hosts only, and where a redirect leads to another
 // origin the token stays behind. A request with an Authorization header of its
@@ -126,10 +128,10 @@ type bearerTransport struct{ session *Session }
 // RoundTrip sends r with the token of the session.
 func (t *bearerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	base := t.base()
-	if r.Header.Get("Authorization") != "" || leftOrigin(r) {
+	if r.Header.Get("Authorization") != "" || origin.Left(r) {
 		resp, err := base.RoundTrip(r)
 		if resp != nil {
-			resp.Request = r // a RoundTripper need not say it, and leftOrigin follows it
+			resp.Request = r // a RoundTripper need not say it, and Left follows it
 		}
 		return resp, err
 	}
@@ -142,7 +144,7 @@ func (t *bearerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		closeBody(r)
 		return nil, err
 	}
-	resp, err := send(base, r, token)
+	resp, err := t.send(r, token)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
@@ -154,7 +156,7 @@ func (t *bearerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	const drain = 64 << 10
 	io.CopyN(io.Discard, resp.Body, drain)
 	resp.Body.Close()
-	return send(base, again, fresh)
+	return t.send(again, fresh)
 }
 
 func (t *bearerTransport) base() http.RoundTripper {
@@ -183,30 +185,9 @@ func (t *bearerTransport) replay(r *http.Request, rejected *oauth2.Token) (*http
 	return again, fresh
 }
 
-// send sends a copy of r: a RoundTripper must not change the request it is
-// given, and the token must not show where the request of a response is printed.
-func send(base http.RoundTripper, r *http.Request, token *oauth2.Token) (*http.Response, error) {
-	sent := r.Clone(r.Context())
-	if sent.Header == nil {
-		sent.Header = http.Header{}
-	}
-	sent.Header.Set("Authorization", "Bearer "+token.AccessToken)
-	resp, err := base.RoundTrip(sent)
-	if resp != nil {
-		resp.Request = r
-	}
-	return resp, err
-}
-
-// leftOrigin says whether r follows redirects that have left the origin of the
-// first request, even if they came back to it.
-func leftOrigin(r *http.Request) bool {
-	for at := r; at.Response != nil && at.Response.Request != nil; at = at.Response.Request {
-		if origin(at.URL) != origin(at.Response.Request.URL) {
-			return true
-		}
-	}
-	return false
+// send sends r with a token, and with a proof where the token wants one.
+func (t *bearerTransport) send(r *http.Request, token *oauth2.Token) (*http.Response, error) {
+	return t.session.m.rp.Transport(t.base(), oauth2.StaticTokenSource(token)).RoundTrip(r)
 }
 
 func closeBody(r *http.Request) {
