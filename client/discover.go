@@ -29,10 +29,11 @@ const (
 type snapshot struct {
 	metadata *Metadata
 	oidc     *oidc.Provider
-	verifier *jwtverify.Verifier
+	verifier *jwtverify.Verifier // of ID tokens
+	answers  *jwtverify.Verifier // of signed authorization responses
 	keys     *jwtverify.RemoteKeys
 	auth     ClientAuth
-	request  string // what all authorization requests begin with
+	request  string // the authorization endpoint, ready for parameters
 	until    time.Time
 }
 
@@ -188,8 +189,9 @@ func (c *Client) newSnapshot(document string, old *snapshot) (*snapshot, error) 
 		oidc:     provider,
 		keys:     keys,
 		auth:     c.cfg.chooseAuth(m.TokenEndpointAuthMethodsSupported),
-		request:  c.requestPrefix(m.AuthorizationEndpoint),
+		request:  openQuery(m.AuthorizationEndpoint),
 		verifier: verifier,
+		answers:  c.cfg.answerVerifier(m, keys),
 	}, nil
 }
 
