@@ -85,8 +85,10 @@ func (c *Client) openResponse(ctx context.Context, params url.Values) (url.Value
 // The error wraps ErrUnavailable where the keys for a signed answer cannot be had at the
 // moment, and ErrRejected where there is no one state.
 func (c *Client) CallbackState(ctx context.Context, callback url.Values) (string, error) {
-	if err := checkSingle(callback); err != nil {
-		return "", err
+	for _, name := range [...]string{"response", "state"} {
+		if len(callback[name]) > 1 { // RFC 6749 3.1
+			return "", reject(name, "is there more than once")
+		}
 	}
 	if callback.Has("response") {
 		var err error

@@ -132,12 +132,11 @@ func (l *Login) RequestObject() string { return l.object }
 // signRequest puts the parameters of a request into an object (RFC 9101 4, 6.1).
 func (c *Client) signRequest(ctx context.Context, s *snapshot, l *Login, form url.Values) (url.Values, error) {
 	o := c.cfg.RequestObject
-	m := s.metadata
-	algorithms := m.RequestObjectSigningAlgValuesSupported
-	if len(algorithms) > 0 && !slices.Contains(algorithms, o.Algorithm) {
+	offered := s.metadata.RequestObjectSigningAlgValuesSupported
+	if len(offered) > 0 && !slices.Contains(offered, o.Algorithm) {
 		return nil, notOffered("request_object_signing_alg_values_supported", o.Algorithm)
 	}
-	if len(algorithms) == 0 && !m.RequestParameterSupported {
+	if len(offered) == 0 && !s.metadata.RequestParameterSupported {
 		return nil, unsupported("request_parameter_supported")
 	}
 	header := map[string]any{"alg": o.Algorithm, "typ": "oauth-authz-req+jwt"}
