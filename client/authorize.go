@@ -191,6 +191,9 @@ func (c *Client) address(ctx context.Context, s *snapshot, l *Login, opts *Autho
 		form.Set("scope", l.scope)
 	}
 	if opts.RequestURI != "" {
+		if !s.metadata.takesRequestURI() {
+			return unsupported("request_uri_parameter_supported")
+		}
 		form.Del("request")
 		form.Set("request_uri", opts.RequestURI)
 	}

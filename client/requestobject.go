@@ -156,6 +156,15 @@ func (c *Client) signRequest(ctx context.Context, s *snapshot, l *Login, form ur
 	return url.Values{"request": {object}}, nil
 }
 
+// takesRequestURI tells whether the provider fetches request objects, which every provider
+// does that says nothing (Discovery 3).
+func (m *Metadata) takesRequestURI() bool {
+	var said struct {
+		Supported *bool `json:"request_uri_parameter_supported"`
+	}
+	return m.Claims(&said) == nil && (said.Supported == nil || *said.Supported)
+}
+
 // objectClaims are the parameters as the claims that they are in an object: text, but for
 // what is JSON by itself, a number, or there several times (Core 6.1, RFC 9396 5).
 func (c *Client) objectClaims(form url.Values) map[string]any {
