@@ -18,35 +18,70 @@ import (
 // AuthorizeOptions are the parameters of one sign-in (OpenID Connect Core 3.1.2.1).
 // nil is the plain sign-in, and a zero field sends nothing.
 type AuthorizeOptions struct {
-	Scopes       []string        // instead of Config.Scopes; openid is asked for in any case
-	Prompt       []string        // such as login, consent, select_account; none stands alone
-	MaxAge       *time.Duration  // how long ago the user may have signed in, in whole seconds; 0: must sign in now. Enforced by Exchange
-	LoginHint    string          // who is to sign in, as the provider knows them
-	ACRValues    []string        // in order of preference. Enforced by Exchange: it refuses an ID token whose acr is none of them
-	UILocales    []string        // BCP 47 tags in order of preference
-	Claims       json.RawMessage // the claims parameter (Core 5.5), a JSON object
-	ResponseMode string          // how the answer comes: query, which is the default and sent only if named here, or form_post
-	Extra        url.Values      // what else the provider takes, such as audience, connection, organization, access_type. Not for what this package sets: that is an error
+	Scopes    []string        // instead of Config.Scopes; openid is asked for in any case
+	Prompt    []string        // such as login, consent, select_account; none stands alone
+	MaxAge    *time.Duration  // how long ago the user may have signed in, in whole seconds; 0: must sign in now. Enforced by Exchange
+	LoginHint string          // who is to sign in, as the provider knows them
+	ACRValues []string        // in order of preference. Enforced by Exchange: it refuses an ID token whose acr is none of them
+	UILocales []string        // BCP 47 tags in order of preference
+	Claims    json.RawMessage // the claims parameter (Core 5.5), a JSON object
+
+	// ResponseType is what the answer brings: code, which is the default and right for
+	// most programs; code id_token, code token or code id_token token (Core 3.3);
+	// id_token, which needs no ClientSecret and no token request, or id_token token (3.2).
+	// The order of the words has no meaning. token alone is refused (RFC 9700 2.1.2).
+	ResponseType string
+
+	// ResponseMode is how the answer comes: query, fragment or form_post. Empty: query,
+	// which is not sent then; form_post for any type but code, because what is in a
+	// fragment never reaches a server by itself, and a query is refused. With jwt (for code
+	// query.jwt, else fragment.jwt), query.jwt, fragment.jwt or form_post.jwt the provider
+	// signs the answer (JARM), and Exchange takes no other. A fragment needs a page at the
+	// redirect URL which sends it on to the server; package session has one.
+	ResponseMode string
+
+	// Resource are the APIs that the access token is for (RFC 8707): absolute URIs
+	// without a fragment. They are sent with the code too. Some providers give a token for
+	// one of them alone, and refuse several.
+	Resource []string
+
+	// AuthorizationDetails says what the tokens are for in finer grain than scopes
+	// (RFC 9396): a JSON array of objects, each with a type. Tokens.AuthorizationDetails is
+	// what was granted.
+	AuthorizationDetails json.RawMessage
+
+	// RequestURI is where the provider fetches the request object (RFC 9101 5.2), an
+	// https URL of at most 512 bytes that nobody can guess: the program gives out
+	// [Login.RequestObject] there. It needs Config.RequestObject, and goes with no pushed
+	// request. Empty: the object, if there is one, is in the address.
+	RequestURI string
+
+	Extra url.Values // what else the provider takes, such as audience, connection, organization, access_type. Not for what this package sets: that is an error
 }
 
 // reserved are the parameters that an authorization request of this package has, or
 // that change what kind of request it is.
 var reserved = [...]string{
-	"acr_values", "claims", "client_id", "code_challenge", "code_challenge_method", "dpop_jkt",
-	"login_hint", "max_age", "nonce", "prompt", "redirect_uri", "request", "request_uri",
+	"acr_values", "authorization_details", "claims", "client_id", "code_challenge", "code_challenge_method", "dpop_jkt",
+	"login_hint", "max_age", "nonce", "prompt", "redirect_uri", "request", "request_uri", "resource",
 	"response_mode", "response_type", "scope", "state", "ui_locales",
 }
 
 func isReserved(name string) bool { return slices.Contains(reserved[:], name) }
 
-// Authorize prepares an authorization request: response type code, with a new state
-// and nonce of 256 bits each and PKCE by S256, whatever the provider says it
+// Authorize prepares an authorization request, with a new state and nonce of 256 bits
+// each, and PKCE by S256 where a code is asked for, whatever the provider says it
 // supports. The Login it returns has the URL to send the browser to, and must come
 // to [Client.Exchange] when the same browser returns.
 //
-// It sends nothing but the discovery that may be due. The error wraps
-// ErrUnavailable or ErrRejected where discovery failed, and nothing where the
-// options are wrong.
+// It sends nothing but the discovery that may be due; the request itself to the
+// provider's pushed authorization request endpoint, where the metadata or
+// Config.PushedAuthorizationRequests demands that (RFC 9126); and, to encrypt a request
+// object, a question for the provider's keys, if it was not put within the last hour.
+//
+// The error wraps ErrUnavailable or ErrRejected where one of these failed, ErrUnsupported
+// where the metadata does not offer what is asked for, and nothing where the options
+// are wrong.
 func (c *Client) Authorize(ctx context.Context, opts *AuthorizeOptions) (*Login, error) {
 	if c.cfg.RedirectURL == "" {
 		return nil, errNoRedirectURL
@@ -54,7 +89,8 @@ func (c *Client) Authorize(ctx context.Context, opts *AuthorizeOptions) (*Login,
 	if opts == nil {
 		opts = &AuthorizeOptions{}
 	}
-	if err := opts.validate(); err != nil {
+	l, err := c.newLogin(opts)
+	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	s, err := c.provider(ctx)
@@ -64,14 +100,48 @@ func (c *Client) Authorize(ctx context.Context, opts *AuthorizeOptions) (*Login,
 	if err := opts.checkExtra(s.metadata); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
+	if err := l.want.checkOffered(s.metadata, l.modeSent); err != nil {
+		return nil, err
+	}
+	if err := opts.checkDetailTypes(s.metadata); err != nil {
+		return nil, err
+	}
+	if err := c.address(ctx, s, l, opts); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// newLogin checks the options and makes the Login for them, without its URL.
+func (c *Client) newLogin(opts *AuthorizeOptions) (*Login, error) {
+	want, err := parseResponseType(opts.ResponseType)
+	if err != nil {
+		return nil, fmt.Errorf("AuthorizeOptions.ResponseType: %w", err)
+	}
+	sent, mode, err := want.responseMode(opts.ResponseMode)
+	if err != nil {
+		return nil, fmt.Errorf("AuthorizeOptions.ResponseMode: %w", err)
+	}
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	if err := c.cfg.checkRequest(opts, want); err != nil {
+		return nil, err
+	}
 	l := &Login{
 		issuer:      c.cfg.Issuer,
 		clientID:    c.cfg.ClientID,
 		redirectURL: c.cfg.RedirectURL,
-		verifier:    pkce.New(),
+		want:        want,
+		mode:        mode,
+		modeSent:    sent,
 		created:     c.Now().Truncate(time.Second),
 		scope:       c.scope,
+		resource:    slices.Clone(opts.Resource),
 		sent:        new(flag),
+	}
+	if want.has(asksCode) {
+		l.verifier = pkce.New()
 	}
 	l.state, l.nonce = newSecrets()
 	if opts.MaxAge != nil {
@@ -84,42 +154,91 @@ func (c *Client) Authorize(ctx context.Context, opts *AuthorizeOptions) (*Login,
 	if len(opts.ACRValues) > 0 { // an empty list sends nothing, and so asks for nothing
 		l.acr = slices.Clone(opts.ACRValues)
 	}
-	l.url = l.authorizationURL(s.request, opts)
 	return l, nil
 }
 
-// requestPrefix is what all authorization requests begin with.
-func (c *Client) requestPrefix(endpoint string) string {
-	prefix := openQuery(endpoint) + "response_type=code&code_challenge_method=" + pkce.Method +
-		"&client_id=" + url.QueryEscape(c.cfg.ClientID) +
-		"&redirect_uri=" + url.QueryEscape(c.cfg.RedirectURL)
-	if c.cfg.DPoP != nil {
-		prefix += "&dpop_jkt=" + c.cfg.DPoP.thumbprint // RFC 9449 10
+// address makes the URL to send the browser to. The parameters are in it, in the clear
+// or signed, or were pushed to the provider.
+func (c *Client) address(ctx context.Context, s *snapshot, l *Login, opts *AuthorizeOptions) (err error) {
+	pushes := c.pushes(s.metadata)
+	if !pushes && c.cfg.RequestObject == nil {
+		l.url = c.request(s.request, l, opts)
+		return nil
 	}
-	return prefix
+	form, err := url.ParseQuery(c.request("", l, opts))
+	if err != nil {
+		return err
+	}
+	if c.cfg.RequestObject != nil {
+		if form, err = c.signRequest(ctx, s, l, form); err != nil {
+			return err
+		}
+	}
+	switch {
+	case pushes && opts.RequestURI != "":
+		return errors.New("client: AuthorizeOptions.RequestURI: the provider requires pushed requests, which are by value")
+	case pushes:
+		if form, err = c.push(ctx, s, form); err != nil {
+			return err
+		}
+	default: // Core 6.1: these are outside too, and the same
+		form.Set("response_type", l.want.String())
+		form.Set("scope", l.scope)
+	}
+	if opts.RequestURI != "" {
+		if !s.metadata.takesRequestURI() {
+			return unsupported("request_uri_parameter_supported")
+		}
+		form.Del("request")
+		form.Set("request_uri", opts.RequestURI)
+	}
+	form.Set("client_id", c.cfg.ClientID)
+	l.url = s.request + form.Encode()
+	return nil
 }
 
-func (l *Login) authorizationURL(prefix string, opts *AuthorizeOptions) string {
+// request returns the parameters of a request as a query behind prefix.
+func (c *Client) request(prefix string, l *Login, opts *AuthorizeOptions) string {
 	var b strings.Builder
-	b.Grow(len(prefix) + 256)
+	b.Grow(len(prefix) + len(c.identity) + 320)
 	b.WriteString(prefix)
+	b.WriteString("response_type=")
+	b.WriteString(url.QueryEscape(l.want.String()))
+	if l.want.has(asksCode) {
+		b.WriteString("&code_challenge_method=" + pkce.Method)
+	}
+	b.WriteString(c.identity)
 	addParam(&b, "state", l.state)
 	addParam(&b, "nonce", l.nonce)
-	addParam(&b, "code_challenge", l.verifier.Challenge())
-	addParam(&b, "scope", l.scope)
-	addParam(&b, "prompt", strings.Join(opts.Prompt, " "))
-	if opts.MaxAge != nil {
-		addParam(&b, "max_age", strconv.FormatInt(int64(*opts.MaxAge/time.Second), 10))
+	if l.want.has(asksCode) {
+		addParam(&b, "code_challenge", l.verifier.Challenge())
 	}
-	addParam(&b, "login_hint", opts.LoginHint)
-	addParam(&b, "acr_values", strings.Join(opts.ACRValues, " "))
-	addParam(&b, "ui_locales", strings.Join(opts.UILocales, " "))
-	addParam(&b, "claims", string(opts.Claims))
-	addParam(&b, "response_mode", opts.ResponseMode)
+	if c.cfg.DPoP != nil && l.want.has(asksCode) {
+		addParam(&b, "dpop_jkt", c.cfg.DPoP.thumbprint) // RFC 9449 10
+	}
+	addParam(&b, "scope", l.scope)
+	opts.add(&b)
+	addParam(&b, "response_mode", l.modeSent)
 	if len(opts.Extra) > 0 {
 		b.WriteString("&" + opts.Extra.Encode())
 	}
 	return b.String()
+}
+
+// add adds the parameters that this package does not set by itself.
+func (o *AuthorizeOptions) add(b *strings.Builder) {
+	addParam(b, "prompt", strings.Join(o.Prompt, " "))
+	if o.MaxAge != nil {
+		addParam(b, "max_age", strconv.FormatInt(int64(*o.MaxAge/time.Second), 10))
+	}
+	addParam(b, "login_hint", o.LoginHint)
+	addParam(b, "acr_values", strings.Join(o.ACRValues, " "))
+	addParam(b, "ui_locales", strings.Join(o.UILocales, " "))
+	addParam(b, "claims", string(o.Claims))
+	addParam(b, "authorization_details", string(o.AuthorizationDetails))
+	for _, resource := range o.Resource {
+		addParam(b, "resource", resource)
+	}
 }
 
 // addParam adds a parameter to a query that has one already. An empty one is not sent.
@@ -168,11 +287,6 @@ func (o *AuthorizeOptions) validate() error {
 	if err := checkMaxAge(o.MaxAge); err != nil {
 		return fmt.Errorf("AuthorizeOptions.MaxAge %w", err)
 	}
-	switch o.ResponseMode {
-	case "", "query", "form_post": // OAuth 2.0 Multiple Response Types 2.1, Form Post Response Mode 2
-	default:
-		return fmt.Errorf("AuthorizeOptions.ResponseMode: %q is neither query nor form_post", cut(o.ResponseMode, quoted))
-	}
 	if slices.Contains(o.Prompt, "none") {
 		if len(o.Prompt) > 1 { // Core 3.1.2.1
 			return errors.New("AuthorizeOptions.Prompt: none stands alone")
@@ -180,6 +294,12 @@ func (o *AuthorizeOptions) validate() error {
 		if o.MaxAge != nil && *o.MaxAge == 0 {
 			return errors.New("AuthorizeOptions: a MaxAge of 0 asks the user, and a Prompt of none forbids it")
 		}
+	}
+	if err := checkResources(o.Resource); err != nil {
+		return fmt.Errorf("AuthorizeOptions.Resource: %w", err)
+	}
+	if err := o.checkDetails(); err != nil {
+		return fmt.Errorf("AuthorizeOptions.AuthorizationDetails: %w", err)
 	}
 	return o.checkClaims()
 }
@@ -202,8 +322,7 @@ func (o *AuthorizeOptions) checkExtra(m *Metadata) error {
 		if name == "" || isReserved(name) || m.ownQuery.Has(name) {
 			return fmt.Errorf("AuthorizeOptions.Extra: the parameter %q is not free to be set", cut(name, quoted))
 		}
-		// resource may come several times (RFC 8707 2).
-		if len(values) > 1 && name != "resource" {
+		if len(values) > 1 {
 			return fmt.Errorf("AuthorizeOptions.Extra: the parameter %q has %d values", cut(name, quoted), len(values))
 		}
 	}

@@ -52,7 +52,7 @@ func TestAuthorizeURL(t *testing.T) {
 		{"response mode query", nil, &AuthorizeOptions{ResponseMode: "query"}, base + "&scope=openid&response_mode=query"},
 		{"extra, sorted", nil, &AuthorizeOptions{Extra: url.Values{"connection": {"google"}, "audience": {"https://api.example.com/&x=y"}}},
 			base + "&scope=openid&audience=https%3A%2F%2Fapi.example.com%2F%26x%3Dy&connection=google"},
-		{"resource twice", nil, &AuthorizeOptions{Extra: url.Values{"resource": {"https://a", "https://b"}}},
+		{"resource twice", nil, &AuthorizeOptions{Resource: []string{"https://a", "https://b"}},
 			base + "&scope=openid&resource=https%3A%2F%2Fa&resource=https%3A%2F%2Fb"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -104,7 +104,8 @@ func TestAuthorizeRejects(t *testing.T) {
 		{"locale with a line break", AuthorizeOptions{UILocales: []string{"de\n"}}, `AuthorizeOptions.UILocales: "de\n" is empty or has spaces in it`},
 		{"claims not an object", AuthorizeOptions{Claims: json.RawMessage(`[]`)}, `AuthorizeOptions.Claims: not a JSON object`},
 		{"claims empty", AuthorizeOptions{Claims: json.RawMessage{}}, `AuthorizeOptions.Claims: not a JSON object`},
-		{"response mode fragment", AuthorizeOptions{ResponseMode: "fragment"}, `AuthorizeOptions.ResponseMode: "fragment" is neither query nor form_post`},
+		{"response mode of another kind", AuthorizeOptions{ResponseMode: "web_message"}, `AuthorizeOptions.ResponseMode: "web_message" is none of query, fragment, form_post, jwt, query.jwt, fragment.jwt, form_post.jwt`},
+		{"response mode in capitals", AuthorizeOptions{ResponseMode: "Query"}, `AuthorizeOptions.ResponseMode: "Query" is none of query, fragment, form_post, jwt, query.jwt, fragment.jwt, form_post.jwt`},
 		{"extra without a name", AuthorizeOptions{Extra: url.Values{"": {"x"}}}, `AuthorizeOptions.Extra: the parameter "" is not free to be set`},
 		{"extra twice", AuthorizeOptions{Extra: url.Values{"audience": {"a", "b"}}}, `AuthorizeOptions.Extra: the parameter "audience" has 2 values`},
 	} {
@@ -196,7 +197,7 @@ func TestLoginStorage(t *testing.T) {
 			if err := new(Login).UnmarshalBinary(append(data, 0)); !errors.Is(err, errLoginData) {
 				t.Errorf("one byte more: got %v", err)
 			}
-			data[0] = 2
+			data[0] = 9
 			if err := new(Login).UnmarshalBinary(data); !errors.Is(err, errLoginData) {
 				t.Errorf("other version: got %v", err)
 			}

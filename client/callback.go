@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -21,40 +22,90 @@ var single = [...]string{
 	"id_token", "iss", "response", "state", "token_type",
 }
 
-// unasked are those that response_type=code does not ask for.
-var unasked = [...]string{"access_token", "id_token", "response"}
+// An arrival is what a callback brought, where every check that needs no token has
+// passed.
+type arrival struct {
+	code, idToken, accessToken string // empty: not asked for
+	expiresIn, scope           string // of accessToken; empty: not said
+}
 
-// checkCallback is everything that a callback must pass before its code is sent
-// anywhere, in this order: the Login is this client's and young enough; no
-// parameter is there twice; state; iss; what was not asked for; error; code.
-// Nothing else is believed before state and iss are right.
-func (c *Client) checkCallback(ctx context.Context, login *Login, params url.Values) (code string, err error) {
+// checkCallback is everything that a callback must pass before anything of it is used or
+// sent anywhere, in this order: the Login is this client's and young enough; no
+// parameter is there twice; the signature, where the answer is signed; state; iss; what
+// was not asked for; error; what was. Nothing else is believed before these are right.
+func (c *Client) checkCallback(ctx context.Context, login *Login, params url.Values) (*arrival, error) {
 	if err := c.checkLogin(login); err != nil {
-		return "", err
+		return nil, err
 	}
-	for _, name := range single { // RFC 6749 3.1
-		if len(params[name]) > 1 {
-			return "", reject(name, "is there more than once")
+	if err := checkSingle(params); err != nil {
+		return nil, err
+	}
+	if login.signed() {
+		var err error
+		if params, err = c.openResponse(ctx, params); err != nil {
+			return nil, err
 		}
 	}
 	if err := checkState(login, params); err != nil {
-		return "", err
+		return nil, err
 	}
-	if err := c.checkIss(ctx, params); err != nil {
-		return "", err
+	if err := c.checkIss(ctx, login, params); err != nil {
+		return nil, err
 	}
-	for _, name := range unasked {
-		if params.Has(name) {
-			return "", reject(name, "was not asked for")
-		}
+	if err := checkUnasked(login, params); err != nil {
+		return nil, err
 	}
 	if err := checkError(login, params); err != nil {
-		return "", err
+		return nil, err
 	}
-	if code = params.Get("code"); code == "" {
-		return "", reject("code", "is missing")
+	return readArrival(login, params)
+}
+
+// checkSingle applies RFC 6749 3.1.
+func checkSingle(params url.Values) error {
+	for _, name := range single {
+		if len(params[name]) > 1 {
+			return reject(name, "is there more than once")
+		}
 	}
-	return code, nil
+	return nil
+}
+
+// checkUnasked refuses what the response type does not ask for: to expect none is not
+// the same as not to care. A signed answer was taken apart already.
+func checkUnasked(login *Login, params url.Values) error {
+	for _, w := range responseWords {
+		if !login.want.has(w.asks) && params.Has(w.param) {
+			return reject(w.param, "was not asked for")
+		}
+	}
+	if params.Has("response") {
+		return reject("response", "was not asked for")
+	}
+	return nil
+}
+
+// readArrival takes what was asked for, all of which must be there.
+func readArrival(login *Login, params url.Values) (*arrival, error) {
+	for _, w := range responseWords {
+		if login.want.has(w.asks) && params.Get(w.param) == "" {
+			return nil, reject(w.param, "is missing")
+		}
+	}
+	a := &arrival{
+		code:        params.Get("code"),
+		idToken:     params.Get("id_token"),
+		accessToken: params.Get("access_token"),
+		expiresIn:   params.Get("expires_in"),
+		scope:       params.Get("scope"),
+	}
+	if login.want.has(asksToken) && !isVSChar(a.accessToken) { // RFC 6749 appendix A.12
+		return nil, reject("access_token", "has characters that none has")
+	}
+	if login.want.has(asksToken) && !strings.EqualFold(params.Get("token_type"), "Bearer") { // Core 3.2.2.5
+		return nil, reject("token_type", "is not Bearer")
+	}
+	return a, nil
 }
 
 func reject(param, reason string) *CallbackError { return &CallbackError{Param: param, Reason: reason} }
@@ -93,13 +144,17 @@ func checkState(login *Login, params url.Values) error {
 	return nil
 }
 
-// checkIss applies RFC 9207 2.4: iss is compared wherever it is, and must be there
-// where the metadata promises it.
-func (c *Client) checkIss(ctx context.Context, params url.Values) error {
+// checkIss applies RFC 9207 2.4: iss is compared wherever it is, and must be there where
+// the metadata promises it and no signature says who answers: that of an ID token, which
+// is verified next, or of the whole answer, which has its own iss (JARM 2.1).
+func (c *Client) checkIss(ctx context.Context, login *Login, params url.Values) error {
 	if params.Has("iss") {
 		if params.Get("iss") != c.cfg.Issuer {
 			return reject("iss", "is not the issuer")
 		}
+		return nil
+	}
+	if login.want.has(asksIDToken) && params.Get("id_token") != "" {
 		return nil
 	}
 	s, err := c.provider(ctx)
@@ -117,8 +172,10 @@ func checkError(login *Login, params url.Values) error {
 	if !params.Has("error") {
 		return nil
 	}
-	if params.Has("code") {
-		return reject("error", "came together with a code")
+	for _, w := range responseWords {
+		if params.Has(w.param) {
+			return reject("error", "came together with a "+w.param)
+		}
 	}
 	if params.Get("error") == "" {
 		return reject("error", "is empty")

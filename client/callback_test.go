@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/url"
@@ -17,10 +19,19 @@ import (
 // of one group differ from its accepted one by one thing.
 type callbackVector struct {
 	Rule    string `json:"rule"`    // the words of the error: parameter and reason
-	Expect  string `json:"expect"`  // accept, reject or refused-by-provider
+	Expect  string `json:"expect"`  // accept, reject, refused-by-provider, or reject-token, where the rule is the end of the error
 	Query   string `json:"query"`   // of the callback
 	Promise bool   `json:"promise"` // the metadata promises iss
-	Login   struct {
+
+	// The claims of {id_token} and {response} that are other than right; null: absent.
+	// alg and kid are those of the header.
+	IDToken  map[string]any `json:"id_token"`
+	Response map[string]any `json:"response"`
+
+	Login struct {
+		ResponseType string `json:"response_type"`
+		ResponseMode string `json:"response_mode"`
+
 		Empty    bool   `json:"empty"`
 		Issuer   string `json:"issuer"`    // instead of the client's
 		ClientID string `json:"client_id"` // instead of the client's
@@ -28,6 +39,11 @@ type callbackVector struct {
 		Used     bool   `json:"used"`      // its code has been sent before
 	} `json:"login"`
 }
+
+const (
+	vectorCode  = "c0de"
+	vectorToken = "t0ken"
+)
 
 const vectorState = "c3RhdGUgb2YgdGhlIGNhbGxiYWNrIHZlY3RvcnMuLi4"
 
@@ -39,11 +55,16 @@ func (v *callbackVector) login(now time.Time) *Login {
 	if v.Login.Age != "" {
 		age, _ = time.ParseDuration(v.Login.Age)
 	}
-	l, err := NewLogin(LoginSecrets{
+	s := LoginSecrets{
 		Issuer: testIssuer, ClientID: testClientID, RedirectURL: testRedirect,
 		State: vectorState, Nonce: "bm9uY2Ugb2YgdGhlIGNhbGxiYWNrIHZlY3RvcnMuLi4",
 		Verifier: "dmVyaWZpZXIgb2YgdGhlIGNhbGxiYWNrIHZlY3RvcnM", Created: now.Add(-age),
-	})
+		ResponseType: v.Login.ResponseType, ResponseMode: v.Login.ResponseMode,
+	}
+	if kind, _ := parseResponseType(s.ResponseType); !kind.has(asksCode) {
+		s.Verifier = ""
+	}
+	l, err := NewLogin(s)
 	if err != nil {
 		panic(err)
 	}
@@ -61,8 +82,8 @@ func (v *callbackVector) login(now time.Time) *Login {
 
 func TestCallbackVectors(t *testing.T) {
 	files, err := filepath.Glob("testdata/vectors/callback/*.json")
-	if err != nil || len(files) < 40 {
-		t.Fatalf("found %d vectors, want at least 40 (%v)", len(files), err)
+	if err != nil || len(files) < 140 {
+		t.Fatalf("found %d vectors, want at least 140 (%v)", len(files), err)
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
@@ -94,15 +115,15 @@ func FuzzCallback(f *testing.F) {
 		if err != nil {
 			return
 		}
-		code, err := c.checkCallback(context.Background(), new(callbackVector).login(time.Now()), params)
+		got, err := c.checkCallback(context.Background(), new(callbackVector).login(time.Now()), params)
 		if err != nil {
-			if code != "" {
-				t.Error("a rejected callback has a code")
+			if got != nil {
+				t.Error("a rejected callback has an arrival")
 			}
 			return
 		}
-		if len(params["code"]) != 1 || code != params["code"][0] || code == "" {
-			t.Errorf("accepted the code %q of %q", code, params["code"])
+		if len(params["code"]) != 1 || got.code != params["code"][0] || got.code == "" {
+			t.Errorf("accepted the code %q of %q", got.code, params["code"])
 		}
 		if len(params["state"]) != 1 || params["state"][0] != vectorState {
 			t.Errorf("accepted the state %q", params["state"])
@@ -122,21 +143,30 @@ func (v *callbackVector) run(t *testing.T) {
 	p := newOP(t)
 	p.metadata["authorization_response_iss_parameter_supported"] = v.Promise
 	c := p.client(nil)
-	query := strings.NewReplacer("{state}", vectorState, "{iss}", url.QueryEscape(testIssuer)).Replace(v.Query)
+	login := v.login(p.clock())
+	p.claims["nonce"] = login.nonce
+	query := strings.NewReplacer("{state}", vectorState, "{iss}", url.QueryEscape(testIssuer),
+		"{id_token}", v.frontIDToken(p, login), "{response}", v.response(p, login)).Replace(v.Query)
 	params, err := url.ParseQuery(query)
 	if err != nil {
 		t.Fatal(err)
 	}
-	login := v.login(p.clock())
-	p.claims["nonce"] = login.nonce
+	want := 1
+	if !login.want.has(asksCode) {
+		want = 0
+	}
 	tokens, err := c.Exchange(context.Background(), login, params)
 	sent := len(p.seen("/token"))
 	switch v.Expect {
 	case "accept":
-		if err != nil || tokens == nil || sent != 1 {
+		if err != nil || tokens == nil || tokens.IDToken == nil || sent != want {
 			t.Fatalf("got %v after %d token requests, want tokens", err, sent)
 		}
 		return
+	case "reject-token":
+		if !errors.Is(err, ErrRejected) || !strings.HasSuffix(err.Error(), v.Rule) {
+			t.Errorf("got %v, want the rule %q", err, v.Rule)
+		}
 	case "reject":
 		var e *CallbackError
 		if !errors.As(err, &e) || !errors.Is(err, ErrRejected) || e.Param+" "+e.Reason != v.Rule {
@@ -153,4 +183,57 @@ func (v *callbackVector) run(t *testing.T) {
 	if tokens != nil || sent != 0 {
 		t.Errorf("got tokens %v and %d token requests, want none", tokens != nil, sent)
 	}
+}
+
+// frontIDToken is the ID token of the callback: right, but for what the vector changes.
+func (v *callbackVector) frontIDToken(p *op, login *Login) string {
+	now := p.clock()
+	claims := map[string]any{
+		"iss": testIssuer, "aud": testClientID, "sub": "alice", "nonce": login.nonce,
+		"iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
+	}
+	if login.want.has(asksCode) {
+		claims["c_hash"] = halfHash(vectorCode)
+	}
+	if login.want.has(asksToken) {
+		claims["at_hash"] = halfHash(vectorToken)
+	}
+	return p.signChanged(claims, v.IDToken)
+}
+
+// response is the signed answer, with everything that the login asks for.
+func (v *callbackVector) response(p *op, login *Login) string {
+	now := p.clock()
+	claims := map[string]any{
+		"iss": testIssuer, "aud": testClientID, "exp": now.Add(5 * time.Minute).Unix(), "state": login.state,
+	}
+	if login.want.has(asksCode) {
+		claims["code"] = vectorCode
+	}
+	if login.want.has(asksIDToken) {
+		claims["id_token"] = v.frontIDToken(p, login)
+	}
+	return p.signChanged(claims, v.Response)
+}
+
+// signChanged signs claims with changes; a change to null takes a claim out.
+func (p *op) signChanged(claims, changes map[string]any) string {
+	header := map[string]any{"alg": "ES256", "kid": "k1"}
+	for name, value := range changes {
+		in := claims
+		if name == "alg" || name == "kid" || name == "typ" {
+			in = header
+		}
+		in[name] = value
+		if value == nil {
+			delete(in, name)
+		}
+	}
+	return sign(p.key, header, claims)
+}
+
+// halfHash is that of at_hash, c_hash and s_hash for ES256.
+func halfHash(value string) string {
+	sum := sha256.Sum256([]byte(value))
+	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }

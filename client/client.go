@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -73,6 +74,26 @@ type Config struct {
 	// tokens (id_token_encrypted_response_alg), several while they are rotated. One that
 	// comes unencrypted is refused then. Nil: none is encrypted.
 	Decrypt []jwtverify.DecryptionKey
+
+	// PushedAuthorizationRequests sends the parameters of every sign-in to the provider
+	// itself, and the browser with a reference to them (RFC 9126). False: only where the
+	// metadata requires it.
+	PushedAuthorizationRequests bool
+
+	// RequestObject signs authorization requests (RFC 9101). Nil: they are not signed.
+	RequestObject *RequestObject
+
+	// AuthorizationSignedResponseAlg is authorization_signed_response_alg of the client's
+	// registration (JARM 3): answers are then signed with this algorithm and no other.
+	// HS256, HS384 and HS512 need a ClientSecret of 32, 48 or 64 bytes. Empty: what the metadata
+	// lists, as far as it is asymmetric. Whether an answer is to be signed is said by
+	// AuthorizeOptions.ResponseMode.
+	AuthorizationSignedResponseAlg string
+
+	// AuthorizationDecrypt are the private keys for a client that is registered for
+	// encrypted answers (authorization_encrypted_response_alg), as Decrypt is for ID tokens:
+	// one that comes unencrypted is refused then. Nil: none is encrypted.
+	AuthorizationDecrypt []jwtverify.DecryptionKey
 }
 
 // A Client signs users in at one provider. New makes one; the zero Client is of no
@@ -80,6 +101,9 @@ type Config struct {
 type Client struct {
 	cfg   Config
 	scope string // asked for where the options say nothing
+
+	identity   string // client and redirect URL, as every authorization request has them
+	encryption encryptionKeys
 
 	call  *http.Client // for what carries credentials: follows no redirect
 	fetch *http.Client // for public documents: follows redirects on the same host
@@ -99,18 +123,24 @@ func New(cfg Config) (*Client, error) {
 	cfg.Algorithms = slices.Clone(cfg.Algorithms)
 	cfg.TrustedAudiences = slices.Clone(cfg.TrustedAudiences)
 	cfg.Decrypt = slices.Clone(cfg.Decrypt)
+	cfg.AuthorizationDecrypt = slices.Clone(cfg.AuthorizationDecrypt)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
+	var err error
+	if cfg.RequestObject, err = cfg.RequestObject.completed(); err != nil {
+		return nil, fmt.Errorf("client: Config.RequestObject: %w", err)
+	}
 	c := &Client{cfg: cfg, scope: joinScopes(cfg.Scopes)}
+	c.identity = "&client_id=" + url.QueryEscape(cfg.ClientID) + "&redirect_uri=" + url.QueryEscape(cfg.RedirectURL)
+	c.encryption.turn = make(chan struct{}, 1)
 	c.call, c.fetch = cfg.httpClients()
 	if cfg.Metadata == nil {
 		return c, nil
 	}
-	var err error
 	c.discovery.current, err = c.newSnapshot(cfg.Metadata.document(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("client: Config.Metadata: %w", err)

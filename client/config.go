@@ -45,6 +45,9 @@ func (cfg *Config) validate() error {
 	if err := cfg.checkDecrypt(); err != nil {
 		return err
 	}
+	if err := cfg.checkAnswers(); err != nil {
+		return err
+	}
 	if slices.Contains(cfg.TrustedAudiences, "") {
 		return errors.New("Config.TrustedAudiences has an empty one")
 	}

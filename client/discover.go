@@ -29,11 +29,12 @@ const (
 type snapshot struct {
 	metadata *Metadata
 	oidc     *oidc.Provider
-	verifier *jwtverify.Verifier
+	verifier *jwtverify.Verifier // of ID tokens
+	answers  *jwtverify.Verifier // of signed authorization responses
 	keys     *jwtverify.RemoteKeys
 	auth     ClientAuth
 	aliases  map[string]string // for a client with a certificate, by the endpoint's own address
-	request  string            // what all authorization requests begin with
+	request  string            // the authorization endpoint, ready for parameters
 	until    time.Time
 }
 
@@ -190,8 +191,9 @@ func (c *Client) newSnapshot(document string, old *snapshot) (*snapshot, error) 
 		keys:     keys,
 		aliases:  c.cfg.aliases(m),
 		auth:     c.cfg.chooseAuth(m.TokenEndpointAuthMethodsSupported),
-		request:  c.requestPrefix(m.AuthorizationEndpoint),
+		request:  openQuery(m.AuthorizationEndpoint),
 		verifier: verifier,
+		answers:  c.cfg.answerVerifier(m, keys),
 	}, nil
 }
 

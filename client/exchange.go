@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
+	"github.com/postern-go/postern/internal/strictjson"
 	"github.com/postern-go/postern/jwtverify"
 )
 
@@ -14,22 +16,30 @@ import (
 // the callback request, its query or its form, as the browser brought them.
 //
 // It checks that the Login is this client's and at most an hour old; that no
-// protocol parameter is there twice; state, in constant time; iss (RFC 9207), where
-// it is there or the metadata promises it; and refuses tokens that were not asked
-// for. Then it trades the code, with the Login's redirect URL and PKCE verifier, in
+// protocol parameter is there twice; the signature, where a signed answer was asked for
+// (JARM), and that nothing stands beside it; state, in constant time; iss (RFC 9207),
+// where it is there or the metadata promises it; that everything is there which the
+// response type asks for, and nothing that it does not. An ID token in the callback
+// is checked next, with the hashes of the code and access token beside it, which must be
+// there. Only then it trades the code, with the Login's redirect URL and PKCE verifier, in
 // one attempt that is never repeated; and requires an ID token, which
 // [jwtverify.Verifier.IDToken] checks against the Login's nonce, max_age and acr
-// and the hashes of access token and code. It does not check that the browser of
+// and the hashes of access token and code, and which must be of the same user as the one
+// of the callback (Core 3.3.3.6). An access token of the callback is not used where
+// there is a code. It does not check that the browser of
 // the callback is the one of the Login: that is the job of whoever
 // stores Logins.
+//
+// Without a code in the response type nothing is sent. Tokens then has the ID token of the
+// callback, and with id_token token its access token, but no refresh token.
 //
 // The error is an [*AuthError] where the provider refused; it wraps ErrRejected
 // (and a [*CallbackError] says why) where a check failed, ErrInvalidGrant where the
 // code was not good, and ErrUnavailable where the provider or its keys could not be
-// reached. Begin a new sign-in after any error. Only a Login whose code was sent is
-// refused here; remove a stored one in any case.
+// reached. Begin a new sign-in after any error. Only a Login whose code was sent, or whose
+// ID token was accepted, is refused here; remove a stored one in any case.
 func (c *Client) Exchange(ctx context.Context, login *Login, callback url.Values) (*Tokens, error) {
-	code, err := c.checkCallback(ctx, login, callback)
+	a, err := c.checkCallback(ctx, login, callback)
 	if err != nil {
 		return nil, err
 	}
@@ -37,35 +47,83 @@ func (c *Client) Exchange(ctx context.Context, login *Login, callback url.Values
 	if err != nil {
 		return nil, err
 	}
+	received := c.Now()
+	var front *jwtverify.IDToken
+	if login.want.has(asksIDToken) { // Core 3.3.2.12: before the code is sent
+		want := login.expect(a.code, a.accessToken)
+		want.FrontChannel = true
+		if front, err = s.verifier.IDToken(ctx, a.idToken, want); err != nil {
+			return nil, tokenError("ID token of the callback", err, ErrRejected)
+		}
+	}
 	// A code that is sent twice has the provider revoke what the first one gave (RFC 6749 4.1.2).
 	if !login.sent.raise() {
 		return nil, reject("login", "was used already")
 	}
-	received := c.Now()
-	a, err := c.token(ctx, s, url.Values{ // RFC 6749 4.1.3, RFC 7636 4.5
+	if !login.want.has(asksCode) {
+		return a.tokens(login, front, received), nil
+	}
+	return c.trade(ctx, s, login, a.code, front)
+}
+
+// expect is what the ID tokens of a login must fit.
+func (l *Login) expect(code, accessToken string) jwtverify.Expect {
+	return jwtverify.Expect{
+		Nonce:       l.nonce,
+		AccessToken: accessToken,
+		Code:        code,
+		State:       l.state,
+		Since:       l.created,
+		MaxAge:      l.maxAge,
+		ACR:         l.acr,
+	}
+}
+
+// tokens are what a callback without a code brought (Core 3.2.2.5).
+func (a *arrival) tokens(login *Login, id *jwtverify.IDToken, received time.Time) *Tokens {
+	t := &Tokens{TokenType: "Bearer", IDToken: id, received: received.Truncate(time.Second)}
+	if a.accessToken == "" {
+		return t
+	}
+	t.AccessToken = a.accessToken
+	t.Scope = strings.Fields(login.scope)
+	if a.scope != "" {
+		t.Scope = strings.Fields(a.scope)
+	}
+	number, _ := strictjson.Parse(a.expiresIn)
+	if life, ok := lifetime(number); ok && life > 0 {
+		t.Expiry = t.received.Add(life)
+	}
+	return t
+}
+
+// trade sends the code. front is the ID token of the callback; nil: there was none.
+func (c *Client) trade(ctx context.Context, s *snapshot, login *Login, code string, front *jwtverify.IDToken) (*Tokens, error) {
+	form := url.Values{ // RFC 6749 4.1.3, RFC 7636 4.5
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
 		"redirect_uri":  {login.redirectURL},
 		"code_verifier": {string(login.verifier)},
-	})
+	}
+	if len(login.resource) > 0 { // RFC 8707 2.2
+		form["resource"] = login.resource
+	}
+	sent := c.Now()
+	a, err := c.token(ctx, s, form)
 	if err != nil {
 		return nil, err
 	}
 	if a.idToken == "" { // Core 3.1.3.3
 		return nil, fmt.Errorf("client: %w: the token answer has no id_token, although openid was asked for", ErrRejected)
 	}
-	id, err := s.verifier.IDToken(ctx, a.idToken, jwtverify.Expect{
-		Nonce:       login.nonce,
-		AccessToken: a.accessToken,
-		Code:        code,
-		Since:       login.created,
-		MaxAge:      login.maxAge,
-		ACR:         login.acr,
-	})
+	id, err := s.verifier.IDToken(ctx, a.idToken, login.expect(code, a.accessToken))
 	if err != nil {
 		return nil, idTokenError(err, ErrRejected)
 	}
-	t := a.tokens(received)
+	if front != nil && (front.Issuer != id.Issuer || front.Subject != id.Subject) { // Core 3.3.3.6
+		return nil, fmt.Errorf("client: %w: the ID tokens of the callback and of the token answer are of different users", ErrRejected)
+	}
+	t := a.tokens(sent)
 	t.IDToken = id
 	if t.Scope == nil {
 		t.Scope = strings.Fields(login.scope)
@@ -73,11 +131,14 @@ func (c *Client) Exchange(ctx context.Context, login *Login, callback url.Values
 	return t, nil
 }
 
-// idTokenError says what to do about an ID token that was not accepted: try later
-// where its keys could not be had, otherwise what refused says.
-func idTokenError(err, refused error) error {
+// idTokenError says what to do about an ID token that was not accepted.
+func idTokenError(err, refused error) error { return tokenError("ID token", err, refused) }
+
+// tokenError says what to do about what was not verified: try later where its keys could
+// not be had, otherwise what refused says.
+func tokenError(what string, err, refused error) error {
 	if errors.Is(err, jwtverify.ErrKeys) {
 		refused = ErrUnavailable
 	}
-	return fmt.Errorf("client: %w: ID token: %w", refused, err)
+	return fmt.Errorf("client: %w: %s: %w", refused, what, err)
 }

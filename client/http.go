@@ -144,7 +144,7 @@ func (c *Client) attempt(ctx context.Context, s *snapshot, to endpoint, form url
 func secretsOf(form url.Values) (secrets []string) {
 	for _, name := range [...]string{
 		"code", "code_verifier", "refresh_token", "token", "subject_token", "actor_token", "assertion",
-		"device_code", "auth_req_id", "password",
+		"device_code", "auth_req_id", "password", "state", "nonce", "request", "id_token_hint",
 	} {
 		if s := form.Get(name); s != "" {
 			secrets = append(secrets, s)

@@ -3,7 +3,6 @@ package client
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/postern-go/postern/internal/jwtpack"
 	"github.com/postern-go/postern/pkce"
 )
 
@@ -29,12 +27,17 @@ type Login struct {
 	redirectURL      string
 	url              string
 	state, nonce     string
-	verifier         pkce.Verifier
+	verifier         pkce.Verifier // empty: no code was asked for
 	created          time.Time
 	maxAge           *time.Duration
 	acr              []string
 	scope            string
-	sent             *flag // shared by copies
+	want             responseType
+	mode             string // as ResponseMode gives it
+	modeSent         string // as the request has it; not stored
+	resource         []string
+	object           string // not stored
+	sent             *flag  // shared by copies
 }
 
 // A flag can be raised once.
@@ -53,6 +56,14 @@ func (l *Login) State() string { return l.state }
 // Created says when the attempt began, in whole seconds.
 func (l *Login) Created() time.Time { return l.created }
 
+// ResponseMode is how the answer comes: query, fragment or form_post, or one of these
+// with .jwt behind it where it is signed (JARM). A form comes from another site, without
+// the browser's SameSite=Lax cookies, and a fragment does not come to a server at all.
+func (l *Login) ResponseMode() string { return l.mode }
+
+// signed tells whether the answer comes signed as a whole.
+func (l *Login) signed() bool { return strings.HasSuffix(l.mode, modeSigned) }
+
 // newSecrets returns two texts of 256 random bits each, in 43 URL-safe characters.
 func newSecrets() (a, b string) {
 	var random [64]byte
@@ -66,7 +77,7 @@ func newSecrets() (a, b string) {
 }
 
 // LoginSecrets is what a front end that started the flow by itself hands over. All
-// fields but the last three are required. It prints as [redacted].
+// fields up to Created are required. It prints as [redacted].
 type LoginSecrets struct {
 	Issuer      string
 	ClientID    string
@@ -78,6 +89,11 @@ type LoginSecrets struct {
 	MaxAge      *time.Duration // if max_age was sent
 	ACR         []string       // if acr_values was sent, and the answer must be one of them
 	Scopes      []string       // that were asked for
+	Resource    []string       // if resource was sent
+
+	// ResponseType and ResponseMode are as they were sent. Empty: code, and query. For a
+	// type without a code there is no Verifier.
+	ResponseType, ResponseMode string
 }
 
 // The length of a state or nonce that somebody else made.
@@ -91,7 +107,8 @@ const (
 // random, nor that they come from the browser that the callback comes from. Most
 // programs want [Client.Authorize].
 func NewLogin(s LoginSecrets) (*Login, error) {
-	if err := s.validate(); err != nil {
+	want, mode, err := s.validate()
+	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	l := &Login{
@@ -104,6 +121,9 @@ func NewLogin(s LoginSecrets) (*Login, error) {
 		created:     s.Created.Truncate(time.Second),
 		acr:         slices.Clone(s.ACR),
 		scope:       strings.Join(s.Scopes, " "),
+		want:        want,
+		mode:        mode,
+		resource:    slices.Clone(s.Resource),
 		sent:        new(flag),
 	}
 	if s.MaxAge != nil {
@@ -113,7 +133,23 @@ func NewLogin(s LoginSecrets) (*Login, error) {
 	return l, nil
 }
 
-func (s *LoginSecrets) validate() error {
+func (s *LoginSecrets) validate() (want responseType, mode string, err error) {
+	if want, err = parseResponseType(s.ResponseType); err != nil {
+		return 0, "", fmt.Errorf("LoginSecrets.ResponseType: %w", err)
+	}
+	if _, mode, err = want.responseMode(s.ResponseMode); err != nil {
+		return 0, "", fmt.Errorf("LoginSecrets.ResponseMode: %w", err)
+	}
+	if err := s.checkPlaces(); err != nil {
+		return 0, "", err
+	}
+	if err := s.checkSecrets(want); err != nil {
+		return 0, "", err
+	}
+	return want, mode, s.checkDemands()
+}
+
+func (s *LoginSecrets) checkPlaces() error {
 	if err := checkIssuer(s.Issuer); err != nil {
 		return fmt.Errorf("LoginSecrets.Issuer %w", err)
 	}
@@ -123,15 +159,29 @@ func (s *LoginSecrets) validate() error {
 	if err := checkRedirectURL(s.RedirectURL, true); err != nil {
 		return fmt.Errorf("LoginSecrets.RedirectURL %w", err)
 	}
+	return nil
+}
+
+func (s *LoginSecrets) checkSecrets(want responseType) error {
 	if !isSecret(s.State) {
 		return fmt.Errorf("LoginSecrets.State must have %d to %d visible ASCII characters", minSecret, maxSecret)
 	}
 	if !isSecret(s.Nonce) {
 		return fmt.Errorf("LoginSecrets.Nonce must have %d to %d visible ASCII characters", minSecret, maxSecret)
 	}
+	if !want.has(asksCode) {
+		if s.Verifier != "" {
+			return fmt.Errorf("LoginSecrets.Verifier is set, and %s brings no code", want)
+		}
+		return nil
+	}
 	if _, err := pkce.Parse(string(s.Verifier)); err != nil {
 		return fmt.Errorf("LoginSecrets.Verifier: %w", err)
 	}
+	return nil
+}
+
+func (s *LoginSecrets) checkDemands() error {
 	if s.Created.IsZero() {
 		return errors.New("LoginSecrets.Created is zero")
 	}
@@ -147,108 +197,10 @@ func (s *LoginSecrets) validate() error {
 	if err := checkScopes(s.Scopes); err != nil {
 		return fmt.Errorf("LoginSecrets.Scopes: %w", err)
 	}
+	if err := checkResources(s.Resource); err != nil {
+		return fmt.Errorf("LoginSecrets.Resource: %w", err)
+	}
 	return nil
 }
 
 func isSecret(s string) bool { return len(s) >= minSecret && len(s) <= maxSecret && isVisible(s) }
-
-const loginVersion = 1
-
-var errLoginData = errors.New("client: not the data of a Login")
-
-// MarshalBinary returns the Login for storage, without its URL. It holds secrets in
-// the clear: seal it. The form is versioned, and later versions of this package read
-// it.
-func (l *Login) MarshalBinary() ([]byte, error) {
-	b := make([]byte, 0, 256)
-	b = append(b, loginVersion)
-	b = binary.AppendVarint(b, l.created.Unix())
-	maxAge := int64(-1) // none was asked for
-	if l.maxAge != nil {
-		maxAge = int64(*l.maxAge / time.Second)
-	}
-	b = binary.AppendVarint(b, maxAge)
-	for _, s := range [...]string{
-		l.issuer, l.clientID, l.redirectURL, l.state, l.nonce, string(l.verifier), l.scope, strings.Join(l.acr, " "),
-	} {
-		b = jwtpack.Append(b, s)
-	}
-	return b, nil
-}
-
-// UnmarshalBinary restores what MarshalBinary wrote, and refuses all else. It does
-// not find out who wrote it: feed it only what comes from under your own seal.
-func (l *Login) UnmarshalBinary(data []byte) error {
-	r := reader{data: data}
-	if r.byte() != loginVersion {
-		return errLoginData
-	}
-	created, maxAge := r.varint(), r.varint()
-	var n Login
-	var verifier, acr string
-	for _, s := range [...]*string{
-		&n.issuer, &n.clientID, &n.redirectURL, &n.state, &n.nonce, &verifier, &n.scope, &acr,
-	} {
-		*s = r.text()
-	}
-	if r.failed || len(r.data) > 0 || maxAge < -1 || maxAge > int64(maxMaxAge/time.Second) {
-		return errLoginData
-	}
-	n.verifier = pkce.Verifier(verifier)
-	n.created = time.Unix(created, 0)
-	if maxAge >= 0 {
-		d := time.Duration(maxAge) * time.Second
-		n.maxAge = &d
-	}
-	if acr != "" {
-		n.acr = strings.Split(acr, " ")
-	}
-	n.sent = new(flag)
-	*l = n
-	return nil
-}
-
-// maxMaxAge is what a time.Duration can hold.
-const maxMaxAge = 1<<63 - 1
-
-// A reader reads stored values. After the first that is not there, it has failed
-// and returns zeros.
-type reader struct {
-	data   []byte
-	failed bool
-}
-
-func (r *reader) fail() {
-	r.failed = true
-	r.data = nil
-}
-
-func (r *reader) byte() byte {
-	if len(r.data) == 0 {
-		r.fail()
-		return 0
-	}
-	b := r.data[0]
-	r.data = r.data[1:]
-	return b
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.data)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.data = r.data[n:]
-	return v
-}
-
-func (r *reader) text() string {
-	s, rest, err := jwtpack.Cut(r.data)
-	if err != nil {
-		r.fail()
-		return ""
-	}
-	r.data = rest
-	return s
-}

@@ -14,7 +14,7 @@ import (
 )
 
 // Refresh trades the refresh token of t for new tokens (RFC 6749 6, Core 12). What
-// the answer leaves out is kept: refresh token, scope and ID token. Save the result
+// the answer leaves out is kept: refresh token, scope, authorization details and ID token. Save the result
 // before you use it, for the old refresh token may be used up; and refresh one at a
 // time, or the provider may take a second use for theft. [Client.TokenSource] and
 // package session do both.
@@ -55,6 +55,9 @@ func (c *Client) Refresh(ctx context.Context, t *Tokens) (*Tokens, error) {
 	}
 	if next.Scope == nil {
 		next.Scope = t.Scope
+	}
+	if next.AuthorizationDetails == nil {
+		next.AuthorizationDetails = t.AuthorizationDetails
 	}
 	next.IDToken, err = refreshedIDToken(ctx, s, a, t.IDToken)
 	if err != nil {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -19,11 +20,12 @@ import (
 type tokenAnswer struct {
 	accessToken  string
 	tokenType    string
-	refreshToken string        // empty: none
-	idToken      string        // empty: none
-	expiresIn    time.Duration // 0: the provider did not say
-	scope        []string      // nil: the provider did not say
-	failed       bool          // there is an error member
+	refreshToken string          // empty: none
+	idToken      string          // empty: none
+	expiresIn    time.Duration   // 0: the provider did not say
+	scope        []string        // nil: the provider did not say
+	details      json.RawMessage // authorization_details (RFC 9396 7); nil: the provider did not say
+	failed       bool            // there is an error member
 }
 
 // maxLifetime is the longest life of an access token that is believed; a longer one
@@ -56,9 +58,9 @@ func (c *Client) token(ctx context.Context, s *snapshot, form url.Values) (*toke
 	return t, nil
 }
 
-// registeredToken are the members of RFC 6749 5.1 and 5.2 and Core 3.1.3.3.
+// registeredToken are the members of RFC 6749 5.1 and 5.2, Core 3.1.3.3 and RFC 9396 7.
 var registeredToken = []string{
-	"access_token", "token_type", "expires_in", "refresh_token", "scope", "id_token",
+	"access_token", "token_type", "expires_in", "refresh_token", "scope", "id_token", "authorization_details",
 	"error", "error_description", "error_uri",
 }
 
@@ -100,6 +102,8 @@ func parseTokenAnswer(body string) (*tokenAnswer, error) {
 			t.expiresIn, ok = lifetime(v)
 		case name == "scope":
 			t.scope, ok = scopeList(v)
+		case name == "authorization_details":
+			t.details, ok = grantedDetails(v)
 		case name == "error":
 			t.failed = true
 		}
@@ -139,11 +143,12 @@ func (t *tokenAnswer) check(tokenType string) error {
 // tokens are what the answer says, counted from when the request was sent.
 func (t *tokenAnswer) tokens(sent time.Time) *Tokens {
 	tokens := &Tokens{
-		AccessToken:  t.accessToken,
-		TokenType:    t.tokenType,
-		RefreshToken: t.refreshToken,
-		Scope:        t.scope,
-		received:     sent.Truncate(time.Second),
+		AccessToken:          t.accessToken,
+		TokenType:            t.tokenType,
+		RefreshToken:         t.refreshToken,
+		Scope:                t.scope,
+		AuthorizationDetails: t.details,
+		received:             sent.Truncate(time.Second),
 	}
 	if t.expiresIn > 0 {
 		tokens.Expiry = tokens.received.Add(t.expiresIn)

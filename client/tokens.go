@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -22,6 +23,10 @@ type Tokens struct {
 	Expiry       time.Time          // of the access token, in whole seconds; zero: the provider did not say
 	Scope        []string           // granted; what was asked for where the answer did not say (RFC 6749 5.1)
 	IDToken      *jwtverify.IDToken // verified; nil: none
+
+	// AuthorizationDetails are what was granted (RFC 9396 7), a JSON array of objects,
+	// which may be less than what was asked for; nil: the provider did not say.
+	AuthorizationDetails json.RawMessage
 
 	received time.Time // zero: not known
 }
@@ -49,7 +54,12 @@ func (t *Tokens) RefreshAt() time.Time {
 	return t.Expiry.Add(-ahead)
 }
 
-const tokensVersion = 1
+// Versions of stored Tokens. The first has no authorization details, and still is what
+// Tokens without them are written as.
+const (
+	tokensPlain   = 1
+	tokensDetails = 2
+)
 
 var errTokensData = errors.New("client: not the data of Tokens")
 
@@ -60,7 +70,11 @@ func (t *Tokens) MarshalBinary() ([]byte, error) { return t.AppendBinary(nil) }
 
 // AppendBinary is MarshalBinary onto b.
 func (t *Tokens) AppendBinary(b []byte) ([]byte, error) {
-	b = append(b, tokensVersion)
+	if t.AuthorizationDetails == nil {
+		b = append(b, tokensPlain)
+	} else {
+		b = jwtpack.Append(append(b, tokensDetails), string(t.AuthorizationDetails))
+	}
 	b = binary.AppendVarint(b, unixOrZero(t.Expiry))
 	b = binary.AppendVarint(b, unixOrZero(t.received))
 	tokenType := t.TokenType
@@ -80,10 +94,15 @@ func (t *Tokens) AppendBinary(b []byte) ([]byte, error) {
 // not verify anything again: feed it only what comes from under your own seal.
 func (t *Tokens) UnmarshalBinary(data []byte) error {
 	r := reader{data: data}
-	if r.byte() != tokensVersion {
+	var n Tokens
+	switch r.byte() {
+	case tokensPlain:
+	case tokensDetails:
+		n.AuthorizationDetails = json.RawMessage(r.text())
+	default:
 		return errTokensData
 	}
-	n := Tokens{Expiry: timeOrZero(r.varint()), received: timeOrZero(r.varint())}
+	n.Expiry, n.received = timeOrZero(r.varint()), timeOrZero(r.varint())
 	n.AccessToken, n.TokenType, n.RefreshToken = r.text(), r.text(), r.text()
 	n.Scope = strings.Fields(r.text())
 	if r.failed {

@@ -41,6 +41,9 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if t.IDToken == nil {
 		return nil, fmt.Errorf("client: %w: userinfo needs the ID token, to compare the user with", ErrRejected)
 	}
+	if t.AccessToken == "" { // of a response type without one
+		return nil, fmt.Errorf("client: %w: userinfo needs an access token", ErrRejected)
+	}
 	s, err := c.provider(ctx)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,10 @@ const (
 // has, trades the code, starts a session under a new ID and goes on, by 303, to
 // where the user wanted to go.
 //
+// To a browser that has an attempt whose answer comes in a fragment, which no server
+// sees, it gives a page first that sends the fragment on: the one page of this package
+// with a script.
+//
 // Callbacks of one attempt that come at the same time, or again, cause one token
 // request and get one answer. Without the cookie of an attempt, a browser that is
 // signed in goes to the app, and any other sees a page with a link to start again; no
@@ -43,11 +47,18 @@ func (m *Manager) serveCallback(w http.ResponseWriter, r *http.Request) {
 	forbidStoring(w.Header())
 	w.Header().Set("Referrer-Policy", "no-referrer") // the address has a code in it
 	params, err := callbackParams(w, r)
-	if err != nil {
-		m.fail(w, r, &Error{Status: http.StatusBadRequest, Reason: ReasonCallbackInvalid, Err: err, StartAgain: m.cfg.LoginPath})
+	if err == nil && m.awaitsFragment(r, params) {
+		m.writeRelay(w)
 		return
 	}
-	state := params.Get("state")
+	var state string
+	if err == nil {
+		state, err = m.rp.CallbackState(r.Context(), params)
+	}
+	if err != nil {
+		m.fail(w, r, invalidCallback(err, m.cfg.LoginPath))
+		return
+	}
 	a, err := m.cookies.readAttempt(r, state)
 	switch {
 	case a == nil:
@@ -69,9 +80,17 @@ func (m *Manager) serveCallback(w http.ResponseWriter, r *http.Request) {
 	m.answerCallback(w, r, state, out)
 }
 
+// invalidCallback is about a callback that names no attempt.
+func invalidCallback(err error, startAgain string) *Error {
+	if errors.Is(err, client.ErrUnavailable) { // the keys of a signed answer
+		return &Error{Status: http.StatusServiceUnavailable, Reason: ReasonUnavailable, Err: err, StartAgain: startAgain}
+	}
+	return &Error{Status: http.StatusBadRequest, Reason: ReasonCallbackInvalid, Err: err, StartAgain: startAgain}
+}
+
 // callbackParams reads the parameters of a callback: those of the query, or by
-// POST of the form alone. There must be one state; the rest is for
-// client.Exchange to check.
+// POST of the form alone, or of the fragment that the relay page put into it. They are
+// for client.Client to check.
 func callbackParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	var params url.Values
 	var err error
@@ -79,14 +98,14 @@ func callbackParams(w http.ResponseWriter, r *http.Request) (url.Values, error) 
 		r.Body = http.MaxBytesReader(w, r.Body, maxCallback)
 		err = r.ParseForm()
 		params = r.PostForm
+		if fragment, ok := params[relayField]; err == nil && ok {
+			params, err = relayed(params, fragment)
+		}
 	} else if len(r.URL.RawQuery) <= maxCallback {
 		params, err = url.ParseQuery(r.URL.RawQuery)
 	}
 	if err != nil {
 		return nil, errors.New("unreadable parameters")
-	}
-	if n := len(params["state"]); n != 1 || params.Get("state") == "" {
-		return nil, fmt.Errorf("%d parameters named state, or an empty one", n)
 	}
 	return params, nil
 }

@@ -74,7 +74,7 @@ func (m *Manager) Login(w http.ResponseWriter, r *http.Request, opts *LoginOptio
 // writeAttempt gives up the return address rather than the sign-in, where a large
 // session leaves no room for both.
 func (m *Manager) writeAttempt(w http.ResponseWriter, r *http.Request, a *attempt) error {
-	post := byPost(a.login.URL())
+	post := byPost(a.login)
 	err := m.cookies.writeAttempt(w.Header(), r, a, post)
 	var tooLarge *TooLargeError
 	if a.returnTo == "/" || !errors.As(err, &tooLarge) {
@@ -144,9 +144,8 @@ func pageAddress(r *http.Request) string {
 // byPost says whether the provider will answer by a form that posts itself to us
 // (OAuth 2.0 Form Post Response Mode): a cross-site POST, to which browsers add
 // no Lax cookie.
-func byPost(authorizationURL string) bool {
-	u, err := url.Parse(authorizationURL)
-	return err == nil && u.Query().Get("response_mode") == "form_post"
+func byPost(login *client.Login) bool {
+	return strings.TrimSuffix(login.ResponseMode(), ".jwt") == "form_post"
 }
 
 func startError(err error) *Error {

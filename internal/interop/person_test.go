@@ -174,7 +174,8 @@ func (pg *page) signIn(user string) (end *page, asked int) {
 // Form Post Response Mode).
 func (pg *page) isFormPost() bool {
 	_, action, values := pg.form()
-	return action != "" && (values.Has("code") || values.Has("error")) && values.Has("state")
+	answers := values.Has("code") || values.Has("error") || values.Has("id_token") || values.Has("access_token")
+	return action != "" && (answers && values.Has("state") || values.Has("response"))
 }
 
 // callback is what the relying party's callback gets.
@@ -186,6 +187,13 @@ func (pg *page) callback() url.Values {
 	}
 	if pg.post != nil {
 		return pg.post
+	}
+	if pg.url.Fragment != "" { // what a page at the callback would read
+		params, err := url.ParseQuery(pg.url.EscapedFragment())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return params
 	}
 	return pg.url.Query()
 }
