@@ -14,7 +14,10 @@ import (
 )
 
 // An AccessToken is a verified access token, or one that its issuer has vouched for
-// (Introspection). Where Subject is empty the token stands for the client alone.
+// (Introspection). Some tokens stand for a client alone, without a user: their Subject is
+// then what the provider calls the client, often ClientID, or empty in the answer of an
+// introspection endpoint. Where that matters, ask for something that only users' tokens
+// have.
 //
 // It holds what the issuer says of a user, and prints as [redacted] in fmt, slog and
 // JSON. Changing a field does not change what Claims decodes.
@@ -47,7 +50,7 @@ type Confirmation struct {
 }
 
 // An AccessTokenVerifier decides on access tokens: a *Verifier, Issuers, a *Cache, or
-// what asks the introspection endpoint. Implementations are safe for concurrent use.
+// client.Introspector, which asks the introspection endpoint. Implementations are safe for concurrent use.
 type AccessTokenVerifier interface {
 	// AccessToken returns what the token says, or an error that wraps exactly one of
 	// ErrExpired, ErrInvalid and ErrKeys.
@@ -62,7 +65,8 @@ var accessTokenTypes = []string{"at+jwt", "JWT", ""}
 //
 // The issuer, the audience, exp, sub and the signature are mandatory; iat and nbf must
 // not be in the future; cnf must be one that is known. How long ago the token was issued
-// does not matter (Auth0 lets them live for 30 days).
+// does not matter (Auth0 lets them live for 30 days). sub is mandatory for the token of a
+// client alone as well (RFC 9068 2.2): those of Duende, which have none, are refused.
 //
 // With a typ other than at+jwt, which Verifier.AccessTokenTypes must allow, what looks
 // like an ID token is refused: one with at_hash or c_hash, or with a nonce and without a

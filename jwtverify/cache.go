@@ -15,6 +15,10 @@ const defaultCacheSize = 10_000
 // A Cache verifies access tokens with Verifier and remembers those that were good, so
 // that a token which comes with every request costs a hash instead of a signature check.
 //
+//	api := &jwtverify.Bearer{Tokens: &jwtverify.Cache{Verifier: verifier}}
+//
+// It is for one Verifier, not for Issuers; client.Introspector has a cache of its own.
+//
 // A token is found by the SHA-256 of all of it, in the memory of this Cache alone, and
 // only while its keys are the very ones it was verified with: when the KeySet has been
 // fetched anew, or is due for it, the token is verified again. So a key that the issuer

@@ -14,7 +14,7 @@ import (
 // may hold secrets and prints as [redacted] in fmt, slog and JSON.
 type Verifier struct {
 	Issuer   string // compared byte for byte with iss; required. See Tenants for a template
-	Audience string // for an ID token, the client ID; required
+	Audience string // required; for an ID token, the client ID; for an access token, what the issuer calls the API
 
 	// Keys are those of the issuer, and of nobody else; required. Of the keys that a
 	// token may mean (those of its kid, or all where it names none) the first eight that
@@ -41,8 +41,9 @@ type Verifier struct {
 
 	// AccessTokenTypes is what the header parameter typ of an access token may be, of
 	// "at+jwt", "JWT" and "", which is none at all. Nil: at+jwt, as RFC 9068 says. Most
-	// providers have their own way, and with another type than at+jwt a token must show
-	// by its claims that it is no ID token; see AccessToken.
+	// providers have their own way: Auth0, Keycloak and Entra JWT by default, Okta and
+	// Cognito none. With another type than at+jwt a token must show by its claims that it
+	// is no ID token; see AccessToken.
 	AccessTokenTypes []string
 
 	// AudienceClaim is the claim of an access token that must name Audience. Empty:
