@@ -71,8 +71,8 @@ var accessTokenTypes = []string{"at+jwt", "JWT", ""}
 // With a typ other than at+jwt, which Verifier.AccessTokenTypes must allow, what looks
 // like an ID token is refused: one with at_hash or c_hash, or with a nonce and without a
 // word of being an access token (token_use, or Keycloak's claim typ). And there must be
-// something that only access tokens have: that word, a scope, a client_id, or an azp
-// that is not the audience.
+// something that only access tokens have: that word, a scope, a client_id (cid, appid), how
+// the client proved itself (Auth0's gty, Entra's azpacr), or an azp that is not the audience.
 //
 // It checks neither scope nor anything else that the API at hand may ask for, nor who
 // presents the token: Bearer does. Whether the token was revoked is known to the issuer
