@@ -51,7 +51,8 @@ type Bearer struct {
 	// Required for DPoP.
 	//
 	// A proof is compared with the origin of Resource and the path of the request as it
-	// arrived here, whatever http.StripPrefix did to it later. Behind a proxy that changes
+	// arrived here, whatever http.StripPrefix did to it later; one with dot segments, which
+	// handlers and proofs may read in two ways, is refused. Behind a proxy that changes
 	// paths, a handler in front must first put back Request.RequestURI.
 	Resource string
 

@@ -1,9 +1,11 @@
 package jwtverify
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -14,6 +16,7 @@ var (
 	errUnproven     = errors.New("a token that is bound to no DPoP key came by the scheme DPoP")
 	errNoCert       = errors.New("a token that is bound to a certificate came without one")
 	errOtherCert    = errors.New("a token that is bound to a certificate came with another one")
+	errPath         = errors.New("a path with dot segments, or none, that no proof can be compared with")
 	errUnbound      = errors.New("the token is bound neither to a key nor to a certificate")
 )
 
@@ -50,9 +53,13 @@ func (b *Bearer) possession(r *http.Request, t *AccessToken, given credentials, 
 	if given.scheme != schemeDPoP {
 		return nil
 	}
+	path, ok := proofPath(r)
+	if !ok {
+		return malformedRequest(errPath, "the path of the request is not a plain one")
+	}
 	return unproven(b.DPoP.Verify(r.Context(), proof, ExpectProof{
 		Method:      r.Method,
-		URL:         b.setup.origin + requestPath(r),
+		URL:         b.setup.origin + path,
 		AccessToken: given.raw,
 		JKT:         bound.JKT,
 	}))
@@ -89,13 +96,34 @@ func unproven(err error) *BearerError {
 	return badProof(err, "the DPoP proof is not acceptable")
 }
 
-// requestPath is the path that the client asked for, as it wrote it.
+// proofPath is the path that a proof for r has to name. "#" is a byte of it like others,
+// as it is to net/http. A path with dot segments is none: a proof that names what is
+// left without them (RFC 3986 6.2.2.3) would open whatever stands in front of them to
+// handlers, for which "%2e%2e" is a name.
+func proofPath(r *http.Request) (path string, ok bool) {
+	path, ok = normalPath(requestPath(r))
+	if !ok || path != "" && path[0] != '/' {
+		return "", false
+	}
+	return path, withoutDots(path) == path
+}
+
+// requestPath is the path that the client asked for, as it wrote it. That of r.URL may be
+// what http.StripPrefix left of it, which need not even begin with "/", and would then
+// become part of the host that a proof is for.
 func requestPath(r *http.Request) string {
 	if strings.HasPrefix(r.RequestURI, "/") {
 		path, _, _ := strings.Cut(r.RequestURI, "?")
 		return path
 	}
-	return r.URL.EscapedPath() // the absolute form, or a request that no server has read
+	if r.RequestURI == "" { // no server has read it
+		return r.URL.EscapedPath()
+	}
+	u, err := url.ParseRequestURI(r.RequestURI)
+	if err != nil || u.Host == "" { // of CONNECT, or of nothing
+		return r.RequestURI
+	}
+	return cmp.Or(u.RawPath, u.EscapedPath()) // the absolute form, RFC 9112 3.2.2
 }
 
 // nonceFor is the nonce to send along; empty: none.
