@@ -47,7 +47,7 @@ type ReplayCache struct {
 	mu    sync.Mutex
 	used  map[replayID]struct{}
 	ends  map[int64][]replayEntry // by the second in which they expire
-	swept int64                   // of ends, all seconds before this one are gone
+	swept int64                   // when it was swept last; of ends, all seconds before are gone
 	held  map[replayOwner]int     // how many of used each owner has
 }
 
@@ -114,7 +114,8 @@ func (c *ReplayCache) room(owner replayOwner) error {
 // sweep forgets what expired before the second now. It walks over the seconds that
 // have passed, or over those that have ids where these are fewer: what a use pays is
 // bounded by the time since the last one, and not by how many ids there are. A clock
-// that was set back finds nothing to forget.
+// that was set back finds nothing to forget, and is then the one to go by: after one that
+// was far ahead, ids are not kept until that time comes again.
 func (c *ReplayCache) sweep(now int64) {
 	if now-c.swept < int64(len(c.ends)) {
 		for end := c.swept; end < now; end++ {
@@ -127,7 +128,7 @@ func (c *ReplayCache) sweep(now int64) {
 			}
 		}
 	}
-	c.swept = max(c.swept, now)
+	c.swept = now
 }
 
 func (c *ReplayCache) forget(end int64) {

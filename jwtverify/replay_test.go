@@ -94,6 +94,23 @@ func TestReplayCacheClock(t *testing.T) {
 	uses(t, c, "before", time.Unix(testNow+10, 0), true)
 }
 
+// TestReplayCacheAheadForAMoment: a clock that was wrong by a year, and is right again,
+// does not fill the cache for a year.
+func TestReplayCacheAheadForAMoment(t *testing.T) {
+	at := &proofClock{testNow}
+	c := &jwtverify.ReplayCache{Size: 2, Now: at.now}
+	at.seconds += 365 * 24 * 3600
+	uses(t, c, "ahead", time.Unix(at.seconds+120, 0), true)
+	at.seconds = testNow
+	uses(t, c, "ahead", time.Unix(testNow, 0), false)
+	uses(t, c, "one", time.Unix(testNow+120, 0), true)
+	isFull(t, c, "two", time.Unix(testNow+120, 0))
+	at.seconds = testNow + 120
+	uses(t, c, "one", time.Unix(testNow+120, 0), false)
+	at.seconds = testNow + 121
+	uses(t, c, "two", time.Unix(testNow+240, 0), true)
+}
+
 // TestReplayCacheShares: a client with one token and as many proofs as it likes does not
 // use up the room of the others.
 func TestReplayCacheShares(t *testing.T) {
