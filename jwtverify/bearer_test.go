@@ -376,6 +376,8 @@ func TestBearerMistakes(t *testing.T) {
 		"a port alone":        {&jwtverify.Bearer{Tokens: good, Resource: "https://:443"}, nil, "not scheme, host and path alone"},
 		"a query":             {&jwtverify.Bearer{Tokens: good, Resource: "https://a.example/?x"}, nil, "not scheme, host and path alone"},
 		"a fragment":          {&jwtverify.Bearer{Tokens: good, Resource: "https://a.example/#"}, nil, "not scheme, host and path alone"},
+		"a host that is none": {&jwtverify.Bearer{Tokens: good, Resource: "https://a!b.example"}, nil, "has a host that is neither a name nor an address"},
+		"an IPv6 zone":        {&jwtverify.Bearer{Tokens: good, Resource: "https://[fe80::1%25eth0]:8443"}, nil, "has a host that is neither a name nor an address"},
 		"a user":              {&jwtverify.Bearer{Tokens: good, Resource: "https://u@a.example"}, nil, "not scheme, host and path alone"},
 		"a quote":             {&jwtverify.Bearer{Tokens: good, Resource: `https://a.example/"x`}, nil, "not scheme, host and path alone"},
 		"an unclean path":     {&jwtverify.Bearer{Tokens: good, Resource: "https://a.example/a/../b"}, nil, "has no plain path"},
