@@ -542,6 +542,23 @@ func TestBearerProblem(t *testing.T) {
 	}
 }
 
+// TestBearerHungUp: that keys are not to be had is an error for the operator, unless it is
+// because the client went away, which anybody can do as often as he likes.
+func TestBearerHungUp(t *testing.T) {
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for want, ctx := range map[string]context.Context{"ERROR": t.Context(), "DEBUG": gone} {
+		var logged strings.Builder
+		b := &jwtverify.Bearer{Tokens: verdict{err: fmt.Errorf("%w: %w", jwtverify.ErrKeys, context.Canceled)},
+			Logger: slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+		w := httptest.NewRecorder()
+		b.Require()(http.NotFoundHandler()).ServeHTTP(w, get("Bearer good").WithContext(ctx))
+		if w.Code != http.StatusServiceUnavailable || !strings.Contains(logged.String(), `"level":"`+want+`"`) {
+			t.Errorf("got %d, logged %s, want %s", w.Code, &logged, want)
+		}
+	}
+}
+
 // TestBearerIsRedacted: neither a Bearer nor the context of a request prints secrets.
 func TestBearerIsRedacted(t *testing.T) {
 	b := &jwtverify.Bearer{Tokens: tokens{"secret": aliceToken}, Resource: "https://secret.example"}
