@@ -16,7 +16,7 @@ var (
 	errUnproven     = errors.New("a token that is bound to no DPoP key came by the scheme DPoP")
 	errNoCert       = errors.New("a token that is bound to a certificate came without one")
 	errOtherCert    = errors.New("a token that is bound to a certificate came with another one")
-	errPath         = errors.New("a path with dot segments, or none, that no proof can be compared with")
+	errPath         = errors.New("a path with dot segments, or one that can be read in two ways, and no proof can be compared with")
 	errUnbound      = errors.New("the token is bound neither to a key nor to a certificate")
 )
 
@@ -96,34 +96,35 @@ func unproven(err error) *BearerError {
 	return badProof(err, "the DPoP proof is not acceptable")
 }
 
-// proofPath is the path that a proof for r has to name. "#" is a byte of it like others,
-// as it is to net/http. A path with dot segments is none: a proof that names what is
-// left without them (RFC 3986 6.2.2.3) would open whatever stands in front of them to
-// handlers, for which "%2e%2e" is a name.
+// proofPath is the path that a proof for r has to name. It is false where handlers may
+// read the path in another way than who compares it with that of a proof, which would
+// then open more than it names.
 func proofPath(r *http.Request) (path string, ok bool) {
-	path, ok = normalPath(requestPath(r))
+	u, err := r.URL, error(nil)
+	written := u.EscapedPath()
+	if r.RequestURI != "" { // r.URL may be what http.StripPrefix left, without even a "/" in front
+		if u, err = url.ParseRequestURI(r.RequestURI); err != nil || u.Opaque != "" {
+			return "", false
+		}
+		written = cmp.Or(u.RawPath, u.EscapedPath())
+	}
+	path, ok = normalPath(written)
 	if !ok || path != "" && path[0] != '/' {
 		return "", false
 	}
+	// Where a byte should have been encoded, net/http decodes "%2F" too.
+	if read, _ := normalPath(u.EscapedPath()); read != path {
+		return "", false
+	}
+	// "%2e%2e" is a name for handlers, and nothing in a proof (RFC 3986 6.2.2.3).
 	return path, withoutDots(path) == path
 }
 
-// requestPath is the path that the client asked for, as it wrote it. That of r.URL may be
-// what http.StripPrefix left of it, which need not even begin with "/", and would then
-// become part of the host that a proof is for.
+// requestPath tells requests apart: it is the path that the client asked for, whatever
+// http.StripPrefix made of r.URL.
 func requestPath(r *http.Request) string {
-	if strings.HasPrefix(r.RequestURI, "/") {
-		path, _, _ := strings.Cut(r.RequestURI, "?")
-		return path
-	}
-	if r.RequestURI == "" { // no server has read it
-		return r.URL.EscapedPath()
-	}
-	u, err := url.ParseRequestURI(r.RequestURI)
-	if err != nil || u.Host == "" { // of CONNECT, or of nothing
-		return r.RequestURI
-	}
-	return cmp.Or(u.RawPath, u.EscapedPath()) // the absolute form, RFC 9112 3.2.2
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	return cmp.Or(path, r.URL.EscapedPath()) // the latter where no server has read r
 }
 
 // nonceFor is the nonce to send along; empty: none.

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,8 +50,13 @@ func TestDPoPRequestTarget(t *testing.T) {
 		{"http://x/v1/a%2Fb", host + "/v1/a%2fb", 200, ""},
 		{"http://x/v1/a%2Fb", host + "/v1/a/b", 401, "htu"},
 		{"http://x/v1/a%2Fb%", host + "/v1/a/b", 400, ""}, // by net/http
-		{`http://x/v1/a%2Fb"`, host + "/v1/a%2Fb%22", 200, ""},
-		{`http://x/v1/a%2Fb"`, host + "/v1/a/b%22", 401, "htu"},
+		// To a ServeMux, the byte that should be encoded makes "%2F" a slash.
+		{`/v1/a%2Fb"`, host + "/v1/a%2Fb%22", 400, "read in two ways"},
+		{`/v1/a%2Fb"`, host + "/v1/a/b%22", 400, "read in two ways"},
+		{`http://x/v1/a%2Fb"`, host + "/v1/a/b%22", 400, "read in two ways"},
+		{`/v1/a"[|]`, host + "/v1/a%22%5b|%5D", 200, ""},
+		{"/v1/a%2Fb[c]@", host + "/v1/a%2Fb[c]@", 200, ""},
+		{"//x/v1/things", host + "/v1/things", 307, ""}, // by the ServeMux
 		// The prefix is stripped together with the slash: the rest must not become the host.
 		{"http://x/v2/.evil.example/things", host + ".evil.example/things", 401, "htu"},
 		{"http://x/v2/.evil.example/things", host + "/v2/.evil.example/things", 200, ""},
@@ -107,4 +114,35 @@ func TestDPoPWithoutPath(t *testing.T) {
 	r.RequestURI, r.URL.Path = "", ".evil.example/things" // made by a program, and stripped
 	resp := a.send(a.Require("read"), r)
 	a.wantRefused(resp, 400, "invalid_request", "no proof can be compared with", resp.Header.Values("WWW-Authenticate")...)
+}
+
+// FuzzProofPath: whatever stands in the request line, the path that a proof has to name is
+// the one that handlers see, segment by segment, and is compared as it stands.
+func FuzzProofPath(f *testing.F) {
+	for _, target := range []string{"/a%2Fb", "http://x/a#b", "/%2e%2e/x", "http://x?y", "//a/b", "*", "/a/..;/b", "http:/x", `/a%5cb\`,
+		"https://u@x:99/%41?b", "/[x]|^`{}\"<>", "/\xb6%2F", "x:443", "http:x"} {
+		f.Add(target, "left")
+	}
+	f.Fuzz(func(t *testing.T, target, stripped string) {
+		seen, err := url.ParseRequestURI(target)
+		if err != nil {
+			return
+		}
+		path, ok := jwtverify.ProofPath(&http.Request{RequestURI: target, URL: &url.URL{Path: stripped}})
+		if !ok {
+			return
+		}
+		named, err := url.ParseRequestURI("https://api.example.com" + path)
+		if err != nil || named.Host != "api.example.com" || named.Path != seen.Path {
+			t.Fatalf("%q: a proof names %q, handlers see %q", target, path, seen.Path)
+		}
+		got, want := strings.Split(named.EscapedPath(), "/"), strings.Split(seen.EscapedPath(), "/")
+		if !slices.EqualFunc(got, want, func(a, b string) bool {
+			a, errA := url.PathUnescape(a)
+			b, errB := url.PathUnescape(b)
+			return a == b && errA == nil && errB == nil && a != "." && a != ".."
+		}) {
+			t.Errorf("%q: a proof names %q, handlers see %q", target, got, want)
+		}
+	})
 }
