@@ -106,8 +106,11 @@ func TestSharedSecretRedaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, shown := range []string{fmt.Sprintf("%v %+v %#v %s %x", keys, keys, keys, keys[0], keys[0].Public), log.String(), string(text)} {
-		if strings.Contains(shown, "canary") || strings.Contains(shown, "63616e617279") || strings.Contains(shown, "99 97 110") {
+	set := jwtverify.SharedSecret(secret)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "set", set)
+	shown := []string{fmt.Sprintf("%v %+v %#v %s %x", keys, keys, keys, keys[0], keys[0].Public), log.String(), string(text)}
+	for _, shown := range append(shown, fmt.Sprintf("%v %+v %#v %s %x %d", set, set, set, set, set, []jwtverify.KeySet{set})) {
+		if strings.Contains(shown, "canary") || strings.Contains(shown, "63616e617279") || strings.Contains(shown, "99 97 110") || strings.Contains(shown, "0x63, 0x61") {
 			t.Errorf("printed as %s", shown)
 		}
 	}
