@@ -24,7 +24,7 @@ import (
 type AccessToken struct {
 	Issuer   string    // iss
 	Subject  string    // sub
-	ClientID string    // client_id, or what stands in its place: cid, azp or appid; empty: absent
+	ClientID string    // client_id, or what stands in its place: azp, cid or appid; empty: absent
 	Audience []string  // aud; with Verifier.AudienceClaim, that claim
 	Scope    []string  // scope or scp; nil: absent
 	ID       string    // jti; empty: absent
@@ -259,22 +259,24 @@ func (c *claims) scopes() (list []string, err error) {
 		return nil, nil
 	}
 	if text, ok := v.String(); ok {
-		return strings.Fields(text), nil
+		// RFC 6749 3.3: spaces, and none of the other characters that Unicode calls so.
+		return strings.FieldsFunc(text, func(r rune) bool { return r == ' ' }), nil
 	}
 	err = setTexts(&list, name, v)
 	return list, err
 }
 
-// client returns client_id (RFC 8693 4.3) or what has its place: cid (Okta), azp
-// (Auth0, Keycloak, Entra), appid (Entra v1).
+// client returns client_id (RFC 8693 4.3) or what has its place: azp (Auth0, Keycloak,
+// Entra), cid (Okta), appid (Entra v1). The last two are registered nowhere, and an issuer
+// that has azp may let its users choose what a claim called cid says.
 func (c *claims) client() (id string, err error) {
 	switch {
 	case c.clientID.Exists():
 		err = setText(&id, "client_id", c.clientID)
-	case c.cid.Exists():
-		err = setText(&id, "cid", c.cid)
 	case c.authorizedParty != "":
 		id = c.authorizedParty
+	case c.cid.Exists():
+		err = setText(&id, "cid", c.cid)
 	case c.appID.Exists():
 		err = setText(&id, "appid", c.appID)
 	}
