@@ -63,10 +63,11 @@ var accessTokenTypes = []string{"at+jwt", "JWT", ""}
 // AccessToken verifies a JWT access token (RFC 9068 4) and returns what it says. On an
 // error, which wraps exactly one of ErrExpired, ErrInvalid and ErrKeys, the token is nil.
 //
-// The issuer, the audience, exp, sub and the signature are mandatory; iat and nbf must
-// not be in the future; cnf must be one that is known. How long ago the token was issued
-// does not matter (Auth0 lets them live for 30 days). sub is mandatory for the token of a
-// client alone as well (RFC 9068 2.2): those of Duende, which have none, are refused.
+// The issuer, the audience, exp and the signature are mandatory; so is sub, which may be
+// missing only where typ is at+jwt and there is a client_id: the token is then one of the
+// client itself, as Duende issues them, and Subject is empty. iat and nbf must not be in
+// the future; cnf must be one that is known. How long ago the token was issued does not
+// matter (Auth0 lets them live for 30 days).
 //
 // With a typ other than at+jwt, which Verifier.AccessTokenTypes must allow, what looks
 // like an ID token is refused: one with at_hash or c_hash, or with a nonce and without a
@@ -108,7 +109,7 @@ func (v *Verifier) accessToken(ctx context.Context, raw string) (*AccessToken, e
 	if err := v.checkIssuer(&c, token.key); err != nil { // RFC 9068 4
 		return nil, err
 	}
-	if err := checkSubject(c.subject); err != nil { // 2.2
+	if err := c.principal(isAccessType(token.typ)); err != nil { // 2.2
 		return nil, err
 	}
 	if c.expiry.IsZero() { // 4
@@ -116,6 +117,18 @@ func (v *Verifier) accessToken(ctx context.Context, raw string) (*AccessToken, e
 	}
 	return v.grant(&c)
 }
+
+// principal checks sub. Duende's tokens for client credentials have none, against the
+// letter of RFC 9068 2.2: where nothing else could be meant, a client_id is enough.
+func (c *claims) principal(unmistakable bool) error {
+	if unmistakable && c.subject == "" && c.clientID.Exists() {
+		return nil
+	}
+	return checkSubject(c.subject)
+}
+
+// isAccessType tells whether a header's typ says that the token is an access token.
+func isAccessType(typ string) bool { return checkType(typ, accessTokenTypes[:1]) == nil }
 
 // accessTypes returns the types that an access token may have.
 func (v *Verifier) accessTypes() ([]string, error) {
@@ -136,7 +149,7 @@ func (c *claims) isAccessToken(typ string) error {
 	if err := c.isNoOther(); err != nil {
 		return err
 	}
-	if checkType(typ, accessTokenTypes[:1]) == nil {
+	if isAccessType(typ) {
 		return nil
 	}
 	if c.accessTokenHash != "" {
