@@ -137,7 +137,7 @@ func (v *Verifier) accessTypes() ([]string, error) {
 	}
 	for _, t := range v.AccessTokenTypes {
 		if !slices.Contains(accessTokenTypes, t) {
-			return nil, invalid("Verifier.AccessTokenTypes has %s, which no access token has", quote(t))
+			return nil, misconfigured("Verifier.AccessTokenTypes has %s, which no access token has", quote(t))
 		}
 	}
 	return v.AccessTokenTypes, nil

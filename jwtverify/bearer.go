@@ -250,7 +250,10 @@ func (b *Bearer) verify(r *http.Request, given credentials, need *demand) (*admi
 
 // unverified tells the client what an AccessTokenVerifier found.
 func unverified(err error) *BearerError {
+	var config *configError
 	switch {
+	case errors.As(err, &config): // no client has a better token than this one
+		return &BearerError{Status: http.StatusInternalServerError, Err: err}
 	case errors.Is(err, ErrKeys):
 		return &BearerError{Status: http.StatusServiceUnavailable, Err: err}
 	case errors.Is(err, ErrExpired):

@@ -200,7 +200,7 @@ func TestBadAuthorizationHeader(t *testing.T) {
 		{"a byte that is no ASCII", []string{"Bearer good\x80"}, "invalid_token", malformed, bad},
 		{"a NUL", []string{"Bearer good\x00"}, "invalid_token", malformed, bad},
 		{"a line break", []string{"Bearer good\r\nX: y"}, "invalid_token", malformed, bad},
-		{"too large", []string{"Bearer " + strings.Repeat("a", 16<<10+1)}, "invalid_token", malformed, bad},
+		{"too large", []string{"Bearer " + strings.Repeat("a", 24<<10+1)}, "invalid_token", malformed, bad},
 		{"dots without end", []string{"Bearer " + strings.Repeat(".", 1<<20)}, "invalid_token", malformed, bad},
 		{"two headers", []string{"Bearer good", "Bearer good"}, "invalid_request", "more than one Authorization header",
 			`Bearer error="invalid_request", error_description="there is more than one Authorization header"`},
@@ -218,8 +218,8 @@ func TestBadAuthorizationHeader(t *testing.T) {
 			a.wantRefused(a.send(a.Require(), r), 401, tc.code, tc.reason, tc.challenge)
 		})
 	}
-	a := newAPI(t, &jwtverify.Bearer{Tokens: tokens{strings.Repeat("a", 16<<10): aliceToken}})
-	a.wantAlice(a.send(a.Require(), get("Bearer "+strings.Repeat("a", 16<<10))))
+	a := newAPI(t, &jwtverify.Bearer{Tokens: tokens{strings.Repeat("a", 24<<10): aliceToken}})
+	a.wantAlice(a.send(a.Require(), get("Bearer "+strings.Repeat("a", 24<<10))))
 }
 
 // TestBearerReadsNoCookie: neither does a request without the header fall back.

@@ -70,7 +70,7 @@ type remembered struct {
 // The caller may change what it gets.
 func (c *Cache) AccessToken(ctx context.Context, raw string) (*AccessToken, error) {
 	if c.Verifier == nil {
-		return nil, fmt.Errorf("jwtverify: %w", invalid("Cache.Verifier is nil"))
+		return nil, fmt.Errorf("jwtverify: %w", misconfigured("Cache.Verifier is nil"))
 	}
 	version, ok := c.keysVersion()
 	if !ok || len(raw) > maxToken {

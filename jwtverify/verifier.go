@@ -2,6 +2,7 @@ package jwtverify
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -85,13 +86,26 @@ const (
 	MaxLeeway     = 5 * time.Minute
 )
 
+// Check says why the Verifier rejects every token, for a program that wants to know when
+// it starts. Nil: it rejects none for its own sake. It fetches nothing.
+func (v *Verifier) Check() error {
+	err := v.ready()
+	if err == nil {
+		_, err = v.accessTypes()
+	}
+	if err != nil {
+		return fmt.Errorf("jwtverify: %w", err)
+	}
+	return nil
+}
+
 // ready refuses a Verifier that lacks what a check would compare with.
 func (v *Verifier) ready() error {
 	if err := v.complete(); err != nil {
 		return err
 	}
 	if v.Keys == nil {
-		return invalid("Verifier.Keys is nil")
+		return misconfigured("Verifier.Keys is nil")
 	}
 	if err := v.canDecrypt(); err != nil {
 		return err
@@ -102,16 +116,16 @@ func (v *Verifier) ready() error {
 // complete refuses a Verifier that lacks what claims are compared with.
 func (v *Verifier) complete() error {
 	if v.Issuer == "" {
-		return invalid("Verifier.Issuer is empty")
+		return misconfigured("Verifier.Issuer is empty")
 	}
 	if v.Audience == "" {
-		return invalid("Verifier.Audience is empty")
+		return misconfigured("Verifier.Audience is empty")
 	}
 	if err := v.tenantsReady(); err != nil {
 		return err
 	}
 	if v.Leeway < 0 || v.Leeway > MaxLeeway {
-		return invalid("Verifier.Leeway is %v, and must be from 0 to %v", v.Leeway, MaxLeeway)
+		return misconfigured("Verifier.Leeway is %v, and must be from 0 to %v", v.Leeway, MaxLeeway)
 	}
 	return nil
 }
@@ -122,14 +136,14 @@ func (v *Verifier) consistent() error {
 	for _, name := range v.Algorithms {
 		alg, ok := algorithmNamed(name)
 		if !ok {
-			return invalid("Verifier.Algorithms has %s, which is no signature algorithm", quote(name))
+			return misconfigured("Verifier.Algorithms has %s, which is no signature algorithm", quote(name))
 		}
 		if alg.key == hmacKey {
 			secrets++
 		}
 	}
 	if secrets > 0 && secrets < len(v.Algorithms) {
-		return invalid("Verifier.Algorithms has algorithms of a shared secret beside those of public keys")
+		return misconfigured("Verifier.Algorithms has algorithms of a shared secret beside those of public keys")
 	}
 	return nil
 }
