@@ -100,7 +100,7 @@ func TestDPoPRequestTarget(t *testing.T) {
 
 // TestDPoPWithoutPath: what is no path is compared with nothing.
 func TestDPoPWithoutPath(t *testing.T) {
-	for _, target := range []string{"*", "api.example.com:443", "http:things", ".evil.example/things"} {
+	for _, target := range []string{"*", "api.example.com:443", "http:things", ".evil.example/things", "/a b"} {
 		a := boundAPI(t, &jwtverify.Bearer{})
 		r := proven(t, goodProof())
 		r.RequestURI = target
