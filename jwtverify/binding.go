@@ -108,12 +108,12 @@ func proofPath(r *http.Request) (path string, ok bool) {
 		}
 		written = cmp.Or(u.RawPath, u.EscapedPath())
 	}
-	path, ok = normalPath(written)
-	if !ok || path != "" && path[0] != '/' {
-		return "", false
-	}
+	path, _ = normalPath(written)
 	// Where a byte should have been encoded, net/http decodes "%2F" too.
 	if read, _ := normalPath(u.EscapedPath()); read != path {
+		return "", false
+	}
+	if path != "" && path[0] != '/' {
 		return "", false
 	}
 	// "%2e%2e" is a name for handlers, and nothing in a proof (RFC 3986 6.2.2.3).
