@@ -547,7 +547,7 @@ func TestBearerProblem(t *testing.T) {
 func TestBearerHungUp(t *testing.T) {
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	for want, ctx := range map[string]context.Context{"ERROR": t.Context(), "DEBUG": gone} {
+	for want, ctx := range map[string]context.Context{"WARN": t.Context(), "DEBUG": gone} {
 		var logged strings.Builder
 		b := &jwtverify.Bearer{Tokens: verdict{err: fmt.Errorf("%w: %w", jwtverify.ErrKeys, context.Canceled)},
 			Logger: slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))}

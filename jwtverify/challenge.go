@@ -232,6 +232,8 @@ func (b *Bearer) log(r *http.Request, e *BearerError) {
 // or one that has expired, is how it should be.
 func (e *BearerError) level() slog.Level {
 	switch {
+	case e.Status == http.StatusServiceUnavailable: // which a made-up kid can cause
+		return slog.LevelWarn
 	case e.Status >= http.StatusInternalServerError:
 		return slog.LevelError
 	case e.Status == http.StatusUnauthorized && e.Code == "", e.Code == codeNonce, errors.Is(e.Err, ErrExpired):
