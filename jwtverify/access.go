@@ -73,8 +73,8 @@ var accessTokenTypes = []string{"at+jwt", "JWT", ""}
 // like an ID token is refused: one with at_hash or c_hash, or with a nonce and without a
 // word of being an access token (token_use, or Keycloak's claim typ). And there must be
 // something that only access tokens have: that word, a scope, a client_id (cid, appid), how
-// the client proved itself (Auth0's gty, Entra's azpacr), or an azp
-// that is not the audience where there is no email address.
+// the client proved itself (Auth0's gty, Entra's azpacr), or an azp that is not the
+// audience where there is no email_verified.
 //
 // It checks neither scope nor anything else that the API at hand may ask for, nor who
 // presents the token: Bearer does. Whether the token was revoked is known to the issuer
@@ -200,9 +200,9 @@ func (c *claims) grantsScope() bool {
 // othersParty tells whether the token was issued to somebody else than it is for, which
 // is all that Auth0 says in an access token without a scope. Most ID tokens are for the
 // client that asked for them; those that Google gives an app for its server, or one
-// service for another, are not, and have the email address.
+// service for another, are not, and have email_verified.
 func (c *claims) othersParty() bool {
-	return c.authorizedParty != "" && !slices.Contains(c.audience, c.authorizedParty) && !c.email.Exists()
+	return c.authorizedParty != "" && !slices.Contains(c.audience, c.authorizedParty) && !c.emailVerified.Exists()
 }
 
 // grant checks what a token and the answer of an introspection endpoint have in common.

@@ -25,7 +25,7 @@ type claims struct {
 	// Of access tokens: read as they are, and judged only there.
 	scope, scp, confirmation            strictjson.Value
 	clientID, cid, appID, grantedBy, id strictjson.Value
-	email                               strictjson.Value // or email_verified
+	emailVerified                       strictjson.Value
 
 	payload string
 }
@@ -110,8 +110,8 @@ func (c *claims) set(name string, v strictjson.Value) error {
 		c.cid = v
 	case "appid":
 		c.appID = v
-	case "email", "email_verified":
-		c.email = v
+	case "email_verified":
+		c.emailVerified = v
 	case "azpacr", "appidacr", "gty": // how the client proved itself: Entra, Entra v1, Auth0
 		c.grantedBy = v
 	}

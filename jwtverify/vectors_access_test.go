@@ -32,7 +32,6 @@ func accessTypeVectors(w *vectorWriter) {
 	w.accept("only a client_id", widened, accessTypes("JWT"), headerWith("typ", `"JWT"`), without("scope"))
 	w.accept("azp of another party", widened, accessTypes("JWT"), headerWith("typ", `"JWT"`), without("scope"), without("client_id"), with("azp", `"app-1"`))
 	w.refuse("azp of the audience", widened, "", "nothing tells it from an ID token", with("azp", `"client-1"`))
-	w.refuse("azp of another party and an email address", "Google's ID token from an app, for its server", "", "nothing tells it from an ID token", with("email", `"ada@example.com"`))
 	w.refuse("azp of another party and email_verified", "Google's ID token from an app, for its server", "", "nothing tells it from an ID token", with("email_verified", "true"))
 	w.accept("nonce in a token that says Bearer", "Keycloak before 24 has a nonce in both", accessTypes("JWT"), headerWith("typ", `"JWT"`), with("typ", `"Bearer"`), with("nonce", `"n"`))
 	w.refuse("at_hash in a token that says Bearer", widened, "at_hash", "is that of an ID token", with("at_hash", `"77QmUPtjPfzWtF2AnpK9RQ"`))
