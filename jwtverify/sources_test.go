@@ -282,7 +282,7 @@ func TestManySources(t *testing.T) {
 	text := `{"_claim_names":{` + names.String() + `"last":"s7"},"_claim_sources":{` + sources.String() + `"unused":{}}}`
 	start := time.Now()
 	list, err := jwtverify.ParseSources([]byte(text))
-	if took := time.Since(start); err != nil || took > 5*time.Second {
+	if took := time.Since(start); err != nil || took > 20*time.Second {
 		t.Fatalf("%v after %v", err, took)
 	}
 	if len(list) != n || list[n-1].JWT != fmt.Sprint(n-1) || !slices.Equal(list[7].Names, []string{"c7", "last"}) {
