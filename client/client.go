@@ -7,8 +7,13 @@
 // Login and all parameters of the callback, checks them, trades the code and
 // verifies the ID token; there is no other road from a callback to tokens.
 //
+// Some registrations ask for more: [Config].Decrypt has the keys of a client whose ID
+// tokens are encrypted, and [Config].IDTokenSignedResponseAlg the one algorithm of a client
+// that registered it, HS256 for one.
+//
 // A web application wants package session, which does the storing and stands on
-// this package.
+// this package. An API wants jwtverify.Bearer, and of this package [Introspector] where
+// its access tokens are opaque, or must be asked about because they may be revoked.
 package client
 
 import (

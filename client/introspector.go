@@ -29,7 +29,7 @@ const (
 // every token (RFC 7662). It is for opaque tokens, and for APIs where a token that was
 // revoked must not pass. For JWT access tokens a [jwtverify.Verifier] costs no request.
 //
-//	api := jwtverify.Bearer{Tokens: &client.Introspector{Client: rp, Audience: "https://api.example.com"}}
+//	api := &jwtverify.Bearer{Tokens: &client.Introspector{Client: rp, Audience: "https://api.example.com"}}
 //
 // The provider must say that the token is active, and [jwtverify.Verifier.Introspection]
 // accept its answer: for Audience, by this issuer if it names one, not over, and not that

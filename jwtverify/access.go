@@ -14,14 +14,17 @@ import (
 )
 
 // An AccessToken is a verified access token, or one that its issuer has vouched for
-// (Introspection). Where Subject is empty the token stands for the client alone.
+// (Introspection). Some tokens stand for a client alone, without a user: their Subject is
+// then what the provider calls the client, often ClientID, or empty in the answer of an
+// introspection endpoint. Where that matters, ask for something that only users' tokens
+// have.
 //
 // It holds what the issuer says of a user, and prints as [redacted] in fmt, slog and
 // JSON. Changing a field does not change what Claims decodes.
 type AccessToken struct {
 	Issuer   string    // iss
 	Subject  string    // sub
-	ClientID string    // client_id, or what stands in its place: cid, azp or appid; empty: absent
+	ClientID string    // client_id, or what stands in its place: azp, cid or appid; empty: absent
 	Audience []string  // aud; with Verifier.AudienceClaim, that claim
 	Scope    []string  // scope or scp; nil: absent
 	ID       string    // jti; empty: absent
@@ -47,7 +50,7 @@ type Confirmation struct {
 }
 
 // An AccessTokenVerifier decides on access tokens: a *Verifier, Issuers, a *Cache, or
-// what asks the introspection endpoint. Implementations are safe for concurrent use.
+// client.Introspector, which asks the introspection endpoint. Implementations are safe for concurrent use.
 type AccessTokenVerifier interface {
 	// AccessToken returns what the token says, or an error that wraps exactly one of
 	// ErrExpired, ErrInvalid and ErrKeys.
@@ -60,15 +63,18 @@ var accessTokenTypes = []string{"at+jwt", "JWT", ""}
 // AccessToken verifies a JWT access token (RFC 9068 4) and returns what it says. On an
 // error, which wraps exactly one of ErrExpired, ErrInvalid and ErrKeys, the token is nil.
 //
-// The issuer, the audience, exp, sub and the signature are mandatory; iat and nbf must
-// not be in the future; cnf must be one that is known. How long ago the token was issued
-// does not matter (Auth0 lets them live for 30 days).
+// The issuer, the audience, exp and the signature are mandatory; so is sub, which may be
+// missing only where typ is at+jwt and there is a client_id: the token is then one of the
+// client itself, as Duende issues them, and Subject is empty. iat and nbf must not be in
+// the future; cnf must be one that is known. How long ago the token was issued does not
+// matter (Auth0 lets them live for 30 days).
 //
 // With a typ other than at+jwt, which Verifier.AccessTokenTypes must allow, what looks
 // like an ID token is refused: one with at_hash or c_hash, or with a nonce and without a
 // word of being an access token (token_use, or Keycloak's claim typ). And there must be
-// something that only access tokens have: that word, a scope, a client_id, or an azp
-// that is not the audience.
+// something that only access tokens have: that word, a scope, a client_id (cid, appid), how
+// the client proved itself (Auth0's gty, Entra's azpacr), or an azp that is not the
+// audience where there is no email_verified.
 //
 // It checks neither scope nor anything else that the API at hand may ask for, nor who
 // presents the token: Bearer does. Whether the token was revoked is known to the issuer
@@ -103,7 +109,7 @@ func (v *Verifier) accessToken(ctx context.Context, raw string) (*AccessToken, e
 	if err := v.checkIssuer(&c, token.key); err != nil { // RFC 9068 4
 		return nil, err
 	}
-	if err := checkSubject(c.subject); err != nil { // 2.2
+	if err := c.principal(isAccessType(token.typ)); err != nil { // 2.2
 		return nil, err
 	}
 	if c.expiry.IsZero() { // 4
@@ -112,6 +118,18 @@ func (v *Verifier) accessToken(ctx context.Context, raw string) (*AccessToken, e
 	return v.grant(&c)
 }
 
+// principal checks sub. Duende's tokens for client credentials have none, against the
+// letter of RFC 9068 2.2: where nothing else could be meant, a client_id is enough.
+func (c *claims) principal(unmistakable bool) error {
+	if unmistakable && c.subject == "" && c.clientID.Exists() {
+		return nil
+	}
+	return checkSubject(c.subject)
+}
+
+// isAccessType tells whether a header's typ says that the token is an access token.
+func isAccessType(typ string) bool { return checkType(typ, accessTokenTypes[:1]) == nil }
+
 // accessTypes returns the types that an access token may have.
 func (v *Verifier) accessTypes() ([]string, error) {
 	if v.AccessTokenTypes == nil {
@@ -119,7 +137,7 @@ func (v *Verifier) accessTypes() ([]string, error) {
 	}
 	for _, t := range v.AccessTokenTypes {
 		if !slices.Contains(accessTokenTypes, t) {
-			return nil, invalid("Verifier.AccessTokenTypes has %s, which no access token has", quote(t))
+			return nil, misconfigured("Verifier.AccessTokenTypes has %s, which no access token has", quote(t))
 		}
 	}
 	return v.AccessTokenTypes, nil
@@ -131,7 +149,7 @@ func (c *claims) isAccessToken(typ string) error {
 	if err := c.isNoOther(); err != nil {
 		return err
 	}
-	if checkType(typ, accessTokenTypes[:1]) == nil {
+	if isAccessType(typ) {
 		return nil
 	}
 	if c.accessTokenHash != "" {
@@ -179,10 +197,12 @@ func (c *claims) grantsScope() bool {
 	return false
 }
 
-// othersParty tells whether the token was issued to somebody else than it is for. An ID
-// token is for the client that asked for it.
+// othersParty tells whether the token was issued to somebody else than it is for, which
+// is all that Auth0 says in an access token without a scope. Most ID tokens are for the
+// client that asked for them; those that Google gives an app for its server, or one
+// service for another, are not, and have email_verified.
 func (c *claims) othersParty() bool {
-	return c.authorizedParty != "" && !slices.Contains(c.audience, c.authorizedParty)
+	return c.authorizedParty != "" && !slices.Contains(c.audience, c.authorizedParty) && !c.emailVerified.Exists()
 }
 
 // grant checks what a token and the answer of an introspection endpoint have in common.
@@ -255,22 +275,24 @@ func (c *claims) scopes() (list []string, err error) {
 		return nil, nil
 	}
 	if text, ok := v.String(); ok {
-		return strings.Fields(text), nil
+		// RFC 6749 3.3: spaces, and none of the other characters that Unicode calls so.
+		return strings.FieldsFunc(text, func(r rune) bool { return r == ' ' }), nil
 	}
 	err = setTexts(&list, name, v)
 	return list, err
 }
 
-// client returns client_id (RFC 8693 4.3) or what has its place: cid (Okta), azp
-// (Auth0, Keycloak, Entra), appid (Entra v1).
+// client returns client_id (RFC 8693 4.3) or what has its place: azp (Auth0, Keycloak,
+// Entra), cid (Okta), appid (Entra v1). The last two are registered nowhere, and an issuer
+// that has azp may let its users choose what a claim called cid says.
 func (c *claims) client() (id string, err error) {
 	switch {
 	case c.clientID.Exists():
 		err = setText(&id, "client_id", c.clientID)
-	case c.cid.Exists():
-		err = setText(&id, "cid", c.cid)
 	case c.authorizedParty != "":
 		id = c.authorizedParty
+	case c.cid.Exists():
+		err = setText(&id, "cid", c.cid)
 	case c.appID.Exists():
 		err = setText(&id, "appid", c.appID)
 	}

@@ -25,11 +25,14 @@ func TestAccessTokenFields(t *testing.T) {
 		{"no scope", `"client_id":"app"`, "app", nil, jwtverify.Confirmation{}},
 		{"an empty scope", `"client_id":"app","scope":""`, "app", []string{}, jwtverify.Confirmation{}},
 		{"spaces", `"client_id":"app","scope":" read  write "`, "app", []string{"read", "write"}, jwtverify.Confirmation{}},
+		{"spaces of other kinds", `"scope":"read\u00a0admin\tdelete\u2003write"`, "", []string{"read\u00a0admin\tdelete\u2003write"}, jwtverify.Confirmation{}},
 		{"Duende", `"client_id":"app","scope":["read","write"]`, "app", []string{"read", "write"}, jwtverify.Confirmation{}},
 		{"an array whose member has a space", `"scope":["read write"]`, "", []string{"read write"}, jwtverify.Confirmation{}},
 		{"Okta", `"cid":"app","scp":["read"]`, "app", []string{"read"}, jwtverify.Confirmation{}},
 		{"Entra", `"azp":"app","scp":"Tasks.Read Tasks.Write"`, "app", []string{"Tasks.Read", "Tasks.Write"}, jwtverify.Confirmation{}},
 		{"Entra v1", `"appid":"app","scp":"Tasks.Read"`, "app", []string{"Tasks.Read"}, jwtverify.Confirmation{}},
+		{"azp before cid", `"cid":"other","azp":"app"`, "app", nil, jwtverify.Confirmation{}},
+		{"a cid of its own beside azp", `"cid":42,"azp":"app"`, "app", nil, jwtverify.Confirmation{}},
 		{"client_id before azp", `"azp":"other","client_id":"app"`, "app", nil, jwtverify.Confirmation{}},
 		{"scope before scp", `"scp":["admin"],"scope":"read"`, "", []string{"read"}, jwtverify.Confirmation{}},
 		{"DPoP", `"cnf":{"jkt":"` + sum + `"}`, "", nil, jwtverify.Confirmation{JKT: sum}},
@@ -106,8 +109,11 @@ func TestSharedSecretRedaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, shown := range []string{fmt.Sprintf("%v %+v %#v %s %x", keys, keys, keys, keys[0], keys[0].Public), log.String(), string(text)} {
-		if strings.Contains(shown, "canary") || strings.Contains(shown, "63616e617279") || strings.Contains(shown, "99 97 110") {
+	set := jwtverify.SharedSecret(secret)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "set", set)
+	shown := []string{fmt.Sprintf("%v %+v %#v %s %x", keys, keys, keys, keys[0], keys[0].Public), log.String(), string(text)}
+	for _, shown := range append(shown, fmt.Sprintf("%v %+v %#v %s %x %d", set, set, set, set, set, []jwtverify.KeySet{set})) {
+		if strings.Contains(shown, "canary") || strings.Contains(shown, "63616e617279") || strings.Contains(shown, "99 97 110") || strings.Contains(shown, "0x63, 0x61") {
 			t.Errorf("printed as %s", shown)
 		}
 	}

@@ -22,8 +22,14 @@ import (
 // (RFC 9449 7.1), and from nowhere else unless FormToken says so: a header that is wrong
 // is a 401, whatever cookies, form fields or query parameters stand beside it. One that
 // is bound to a key or a certificate is taken only from whoever proves to have it (RFC
-// 9449 7, RFC 8705 3). What is refused is told why by WWW-Authenticate, in words of this
-// package and of no token.
+// 9449 7, RFC 8705 3): a certificate has to be the first of Request.TLS.PeerCertificates.
+// Who signed it is for the TLS server to care about, and behind a proxy that ends TLS, a
+// handler in front has to put there what the proxy, and nobody else, can send (RFC 9440).
+// What is refused is told why by WWW-Authenticate, in words of this package and of no token.
+//
+// It does not know whether a token was revoked since it was issued (what asks the
+// introspection endpoint does), nor whose the record is that a request is about: that is
+// for the handler to compare with Subject, or for a Rule.
 //
 // A request that is refused is answered with a JSON problem (RFC 9457), which is not
 // stored by caches, and logged. HEAD and OPTIONS are requests like others: a CORS
@@ -34,7 +40,8 @@ import (
 // contradict each other; the log says why. A Bearer may be used concurrently, by pointer.
 // Do not copy or change it after its first use.
 type Bearer struct {
-	// Tokens decides on access tokens: a *Verifier, or what else there is. Required.
+	// Tokens decides on access tokens: a *Verifier, Issuers, a *Cache, or a
+	// *client.Introspector for those that are no JWTs. Required.
 	Tokens AccessTokenVerifier
 
 	// Resource is the address of the API as its clients know it (RFC 9728 1.2), such as
@@ -44,7 +51,8 @@ type Bearer struct {
 	// Required for DPoP.
 	//
 	// A proof is compared with the origin of Resource and the path of the request as it
-	// arrived here, whatever http.StripPrefix did to it later. Behind a proxy that changes
+	// arrived here, whatever http.StripPrefix did to it later; one with dot segments, which
+	// handlers and proofs may read in two ways, is refused. Behind a proxy that changes
 	// paths, a handler in front must first put back Request.RequestURI.
 	Resource string
 
@@ -242,7 +250,10 @@ func (b *Bearer) verify(r *http.Request, given credentials, need *demand) (*admi
 
 // unverified tells the client what an AccessTokenVerifier found.
 func unverified(err error) *BearerError {
+	var config *configError
 	switch {
+	case errors.As(err, &config): // no client has a better token than this one
+		return &BearerError{Status: http.StatusInternalServerError, Err: err}
 	case errors.Is(err, ErrKeys):
 		return &BearerError{Status: http.StatusServiceUnavailable, Err: err}
 	case errors.Is(err, ErrExpired):

@@ -200,7 +200,7 @@ func TestBadAuthorizationHeader(t *testing.T) {
 		{"a byte that is no ASCII", []string{"Bearer good\x80"}, "invalid_token", malformed, bad},
 		{"a NUL", []string{"Bearer good\x00"}, "invalid_token", malformed, bad},
 		{"a line break", []string{"Bearer good\r\nX: y"}, "invalid_token", malformed, bad},
-		{"too large", []string{"Bearer " + strings.Repeat("a", 16<<10+1)}, "invalid_token", malformed, bad},
+		{"too large", []string{"Bearer " + strings.Repeat("a", 24<<10+1)}, "invalid_token", malformed, bad},
 		{"dots without end", []string{"Bearer " + strings.Repeat(".", 1<<20)}, "invalid_token", malformed, bad},
 		{"two headers", []string{"Bearer good", "Bearer good"}, "invalid_request", "more than one Authorization header",
 			`Bearer error="invalid_request", error_description="there is more than one Authorization header"`},
@@ -218,8 +218,8 @@ func TestBadAuthorizationHeader(t *testing.T) {
 			a.wantRefused(a.send(a.Require(), r), 401, tc.code, tc.reason, tc.challenge)
 		})
 	}
-	a := newAPI(t, &jwtverify.Bearer{Tokens: tokens{strings.Repeat("a", 16<<10): aliceToken}})
-	a.wantAlice(a.send(a.Require(), get("Bearer "+strings.Repeat("a", 16<<10))))
+	a := newAPI(t, &jwtverify.Bearer{Tokens: tokens{strings.Repeat("a", 24<<10): aliceToken}})
+	a.wantAlice(a.send(a.Require(), get("Bearer "+strings.Repeat("a", 24<<10))))
 }
 
 // TestBearerReadsNoCookie: neither does a request without the header fall back.
@@ -376,6 +376,8 @@ func TestBearerMistakes(t *testing.T) {
 		"a port alone":        {&jwtverify.Bearer{Tokens: good, Resource: "https://:443"}, nil, "not scheme, host and path alone"},
 		"a query":             {&jwtverify.Bearer{Tokens: good, Resource: "https://a.example/?x"}, nil, "not scheme, host and path alone"},
 		"a fragment":          {&jwtverify.Bearer{Tokens: good, Resource: "https://a.example/#"}, nil, "not scheme, host and path alone"},
+		"a host that is none": {&jwtverify.Bearer{Tokens: good, Resource: "https://a!b.example"}, nil, "has a host that is neither a name nor an address"},
+		"an IPv6 zone":        {&jwtverify.Bearer{Tokens: good, Resource: "https://[fe80::1%25eth0]:8443"}, nil, "has a host that is neither a name nor an address"},
 		"a user":              {&jwtverify.Bearer{Tokens: good, Resource: "https://u@a.example"}, nil, "not scheme, host and path alone"},
 		"a quote":             {&jwtverify.Bearer{Tokens: good, Resource: `https://a.example/"x`}, nil, "not scheme, host and path alone"},
 		"an unclean path":     {&jwtverify.Bearer{Tokens: good, Resource: "https://a.example/a/../b"}, nil, "has no plain path"},
@@ -536,6 +538,23 @@ func TestBearerProblem(t *testing.T) {
 		}
 		if strings.Contains(logged.String(), "secret-token") || strings.Contains(logged.String(), "page=2") {
 			t.Errorf("a secret in the log: %s", &logged)
+		}
+	}
+}
+
+// TestBearerHungUp: that keys are not to be had is an error for the operator, unless it is
+// because the client went away, which anybody can do as often as he likes.
+func TestBearerHungUp(t *testing.T) {
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for want, ctx := range map[string]context.Context{"WARN": t.Context(), "DEBUG": gone} {
+		var logged strings.Builder
+		b := &jwtverify.Bearer{Tokens: verdict{err: fmt.Errorf("%w: %w", jwtverify.ErrKeys, context.Canceled)},
+			Logger: slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+		w := httptest.NewRecorder()
+		b.Require()(http.NotFoundHandler()).ServeHTTP(w, get("Bearer good").WithContext(ctx))
+		if w.Code != http.StatusServiceUnavailable || !strings.Contains(logged.String(), `"level":"`+want+`"`) {
+			t.Errorf("got %d, logged %s, want %s", w.Code, &logged, want)
 		}
 	}
 }

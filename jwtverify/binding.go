@@ -1,9 +1,11 @@
 package jwtverify
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -14,6 +16,7 @@ var (
 	errUnproven     = errors.New("a token that is bound to no DPoP key came by the scheme DPoP")
 	errNoCert       = errors.New("a token that is bound to a certificate came without one")
 	errOtherCert    = errors.New("a token that is bound to a certificate came with another one")
+	errPath         = errors.New("a path with dot segments, or one that can be read in two ways, and no proof can be compared with")
 	errUnbound      = errors.New("the token is bound neither to a key nor to a certificate")
 )
 
@@ -50,9 +53,13 @@ func (b *Bearer) possession(r *http.Request, t *AccessToken, given credentials, 
 	if given.scheme != schemeDPoP {
 		return nil
 	}
+	path, ok := proofPath(r)
+	if !ok {
+		return malformedRequest(errPath, "the path of the request is not a plain one")
+	}
 	return unproven(b.DPoP.Verify(r.Context(), proof, ExpectProof{
 		Method:      r.Method,
-		URL:         b.setup.origin + requestPath(r),
+		URL:         b.setup.origin + path,
 		AccessToken: given.raw,
 		JKT:         bound.JKT,
 	}))
@@ -89,13 +96,35 @@ func unproven(err error) *BearerError {
 	return badProof(err, "the DPoP proof is not acceptable")
 }
 
-// requestPath is the path that the client asked for, as it wrote it.
-func requestPath(r *http.Request) string {
-	if strings.HasPrefix(r.RequestURI, "/") {
-		path, _, _ := strings.Cut(r.RequestURI, "?")
-		return path
+// proofPath is the path that a proof for r has to name. It is false where handlers may
+// read the path in another way than who compares it with that of a proof, which would
+// then open more than it names.
+func proofPath(r *http.Request) (path string, ok bool) {
+	u, err := r.URL, error(nil)
+	written := u.EscapedPath()
+	if r.RequestURI != "" { // r.URL may be what http.StripPrefix left, without even a "/" in front
+		if u, err = url.ParseRequestURI(r.RequestURI); err != nil || u.Opaque != "" {
+			return "", false
+		}
+		written = cmp.Or(u.RawPath, u.EscapedPath())
 	}
-	return r.URL.EscapedPath() // the absolute form, or a request that no server has read
+	path, _ = normalPath(written)
+	// Where a byte should have been encoded, net/http decodes "%2F" too.
+	if read, _ := normalPath(u.EscapedPath()); read != path {
+		return "", false
+	}
+	if path != "" && path[0] != '/' {
+		return "", false
+	}
+	// "%2e%2e" is a name for handlers, and nothing in a proof (RFC 3986 6.2.2.3).
+	return path, withoutDots(path) == path
+}
+
+// requestPath tells requests apart: it is the path that the client asked for, whatever
+// http.StripPrefix made of r.URL.
+func requestPath(r *http.Request) string {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	return cmp.Or(path, r.URL.EscapedPath()) // the latter where no server has read r
 }
 
 // nonceFor is the nonce to send along; empty: none.

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/postern-go/postern/jwtverify"
 )
@@ -158,6 +160,88 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	if n := keys.asked.Load(); n < 180 {
 		t.Errorf("%d of 200 tokens were remembered, want at most 20", 200-n)
+	}
+}
+
+// TestCacheIsBoundedInBytes: tokens with lists that take many times their own size have
+// no more room than others.
+func TestCacheIsBoundedInBytes(t *testing.T) {
+	var now time.Time
+	cache, keys, _ := cacheAt(t, &now)
+	cache.Size = 100
+	large := func(n int) string {
+		payload := strings.Replace(benchAccessClaims, `"scope":"`, fmt.Sprintf(`"n":%d,"scope":"%s`, n, strings.Repeat("a ", 5000)), 1)
+		return mint(t, "ed25519", "EdDSA", `{"alg":"EdDSA","kid":"ed25519","typ":"at+jwt"}`, payload)
+	}
+	for round := range 2 {
+		keys.asked.Store(0)
+		for n := range 50 {
+			token, err := cache.AccessToken(t.Context(), large(n))
+			if err != nil || len(token.Scope) < 5000 {
+				t.Fatal(token, err)
+			}
+		}
+		if n := keys.asked.Load(); round == 1 && n < 48 {
+			t.Errorf("%d of 50 tokens of 90 KB were remembered", 50-n)
+		}
+	}
+	raw := accessTokenNumber(t, 0) // the usual ones are remembered beside them
+	for range 2 {
+		if _, err := cache.AccessToken(t.Context(), raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := keys.asked.Load(); n > 51 {
+		t.Errorf("verified %d times", n)
+	}
+}
+
+// versions is a KeySet whose version the test chooses.
+type versions struct {
+	jwtverify.KeySet
+	current any
+}
+
+func (v *versions) Version() (any, bool) { return v.current, true }
+
+// TestCacheLetsGoOfOldKeys: tokens that are never asked for again do not hold the keys of
+// the time when they were.
+func TestCacheLetsGoOfOldKeys(t *testing.T) {
+	var now time.Time
+	cache, counted, _ := cacheAt(t, &now)
+	old := &[64]int{}
+	watched := weak.Make(old)
+	keys := &versions{KeySet: counted, current: old}
+	cache.Verifier.Keys, old = keys, nil
+	for n, version := range []any{keys.current, 2} {
+		keys.current = version
+		for range 2 {
+			if _, err := cache.AccessToken(t.Context(), accessTokenNumber(t, n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := counted.asked.Load(); n != 2 {
+		t.Errorf("verified %d times, want once for each version", n)
+	}
+	runtime.GC()
+	if watched.Value() != nil {
+		t.Error("the version before is still held")
+	}
+	runtime.KeepAlive(cache)
+}
+
+func TestCacheNeedsAVersionThatCompares(t *testing.T) {
+	var now time.Time
+	cache, counted, raw := cacheAt(t, &now)
+	cache.Verifier.Keys = &versions{KeySet: counted, current: []int{1}}
+	for range 2 {
+		if _, err := cache.AccessToken(t.Context(), raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := counted.asked.Load(); n != 2 {
+		t.Errorf("verified %d times", n)
 	}
 }
 

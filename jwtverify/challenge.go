@@ -219,7 +219,11 @@ func (e *BearerError) sentence() string {
 // which may hold anything.
 func (b *Bearer) log(r *http.Request, e *BearerError) {
 	logger := cmp.Or(b.Logger, slog.Default())
-	logger.LogAttrs(r.Context(), e.level(), "jwtverify: request refused",
+	level := e.level()
+	if e.Status == http.StatusServiceUnavailable && r.Context().Err() != nil {
+		level = slog.LevelDebug // the client did not wait, which nobody has to look at
+	}
+	logger.LogAttrs(r.Context(), level, "jwtverify: request refused",
 		slog.Int("status", e.Status), slog.String("code", e.Code), slog.String("error", e.Err.Error()),
 		slog.String("method", cut(r.Method)), slog.String("path", cut(r.URL.Path)))
 }
@@ -228,6 +232,8 @@ func (b *Bearer) log(r *http.Request, e *BearerError) {
 // or one that has expired, is how it should be.
 func (e *BearerError) level() slog.Level {
 	switch {
+	case e.Status == http.StatusServiceUnavailable: // which a made-up kid can cause
+		return slog.LevelWarn
 	case e.Status >= http.StatusInternalServerError:
 		return slog.LevelError
 	case e.Status == http.StatusUnauthorized && e.Code == "", e.Code == codeNonce, errors.Is(e.Err, ErrExpired):

@@ -88,7 +88,7 @@ func FuzzAuthorization(f *testing.F) {
 		b.Require("read")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("let in") })).ServeHTTP(w, r)
 		for _, raw := range asked {
 			scheme, _, _ := strings.Cut(header, " ")
-			if !b64Token.MatchString(raw) || len(raw) > 16<<10 || !strings.HasSuffix(header, " "+raw) ||
+			if !b64Token.MatchString(raw) || len(raw) > 24<<10 || !strings.HasSuffix(header, " "+raw) ||
 				!strings.EqualFold(scheme, "Bearer") && !(dpop && strings.EqualFold(scheme, "DPoP")) {
 				t.Errorf("%q: the verifier was asked about %q", header, raw)
 			}

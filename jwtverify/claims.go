@@ -25,6 +25,7 @@ type claims struct {
 	// Of access tokens: read as they are, and judged only there.
 	scope, scp, confirmation            strictjson.Value
 	clientID, cid, appID, grantedBy, id strictjson.Value
+	emailVerified                       strictjson.Value
 
 	payload string
 }
@@ -109,6 +110,8 @@ func (c *claims) set(name string, v strictjson.Value) error {
 		c.cid = v
 	case "appid":
 		c.appID = v
+	case "email_verified":
+		c.emailVerified = v
 	case "azpacr", "appidacr", "gty": // how the client proved itself: Entra, Entra v1, Auth0
 		c.grantedBy = v
 	}

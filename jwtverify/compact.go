@@ -155,7 +155,7 @@ func checkType(typ string, types []string) error {
 			return nil
 		}
 	}
-	return &ClaimError{Claim: "typ", Reason: "is that of another kind of token", Got: typ, Err: ErrInvalid}
+	return &ClaimError{Claim: "typ", Reason: "is that of another kind of token", Want: types, Got: typ, Err: ErrInvalid}
 }
 
 // verify finds the key and checks the signature with it (RFC 7515 5.2 step 8). It

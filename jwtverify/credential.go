@@ -85,7 +85,7 @@ func (b *Bearer) authorization(value string) (credentials, *BearerError) {
 // isToken tells whether s is a b64token (RFC 6750 2.1) of a size that may be parsed.
 func isToken(s string) bool {
 	body := strings.TrimRight(s, "=")
-	if body == "" || len(s) > maxToken {
+	if body == "" || len(s) > maxEncrypted {
 		return false
 	}
 	for i := range len(body) {

@@ -56,11 +56,11 @@ func (v Verifier) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) 
 // canDecrypt refuses a Verifier that demands encryption and has a key that is of no use.
 func (v *Verifier) canDecrypt() error {
 	if v.Decrypt != nil && len(v.Decrypt) == 0 {
-		return invalid("Verifier.Decrypt has no keys")
+		return misconfigured("Verifier.Decrypt has no keys")
 	}
 	for i, k := range v.Decrypt {
 		if err := k.weakness(); err != nil {
-			return invalid("Verifier.Decrypt[%d], %s: %w", i, quote(k.ID), err)
+			return misconfigured("Verifier.Decrypt[%d], %s: %w", i, quote(k.ID), err)
 		}
 	}
 	return nil

@@ -74,6 +74,18 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...)
 }
 
+// A configError is the fault of the program, and no token's. It wraps ErrInvalid, because
+// no token is acceptable to a Verifier that lacks something.
+type configError struct{ reason string }
+
+func (e *configError) Error() string { return ErrInvalid.Error() + ": " + e.reason }
+
+func (e *configError) Unwrap() error { return ErrInvalid }
+
+func misconfigured(format string, args ...any) error {
+	return &configError{fmt.Errorf(format, args...).Error()}
+}
+
 func invalidClaim(name, reason string) error {
 	return &ClaimError{Claim: name, Reason: reason, Err: ErrInvalid}
 }

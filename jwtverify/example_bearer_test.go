@@ -1,9 +1,11 @@
 package jwtverify_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 
@@ -52,4 +54,32 @@ func ExampleBearer() {
 	// Bearer scope="orders.read", resource_metadata="https://api.example.com/.well-known/oauth-protected-resource"
 	// 401 {"type":"about:blank","title":"Unauthorized","status":401,"detail":"a different authentication level is required","error":"insufficient_user_authentication"}
 	// Bearer scope="orders.read", resource_metadata="https://api.example.com/.well-known/oauth-protected-resource", error="insufficient_user_authentication", error_description="a different authentication level is required", acr_values="mfa"
+}
+
+// A program whose router has another idea of middleware answers by itself.
+func ExampleBearer_Authenticate() {
+	api := &jwtverify.Bearer{
+		Tokens:   tokens{"alices-token": {Subject: "alice", Scope: []string{"orders.read"}}},
+		Resource: "https://api.example.com",
+	}
+	orders := func(w http.ResponseWriter, r *http.Request) {
+		token, err := api.Authenticate(r, jwtverify.HasScope("orders.write"))
+		if err != nil {
+			var refused *jwtverify.BearerError
+			errors.As(err, &refused) // always is one
+			maps.Copy(w.Header(), refused.Header)
+			w.WriteHeader(refused.Status)
+			return
+		}
+		fmt.Fprintf(w, "the orders of %s", token.Subject)
+	}
+	r := httptest.NewRequest("POST", "/orders", nil)
+	r.Header.Set("Authorization", "Bearer alices-token")
+	w := httptest.NewRecorder()
+	orders(w, r)
+	fmt.Println(w.Code)
+	fmt.Println(w.Header().Get("WWW-Authenticate"))
+	// Output:
+	// 403
+	// Bearer scope="orders.write", resource_metadata="https://api.example.com/.well-known/oauth-protected-resource", error="insufficient_scope", error_description="the access token lacks a scope"
 }

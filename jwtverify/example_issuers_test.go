@@ -21,6 +21,8 @@ func ExampleIssuers() {
 			Tenants:  []string{"11111111-2222-4333-8444-555555555555", "99999999-8888-4777-8666-555555555555"},
 			Audience: "00000000-1111-4222-8333-444444444444",
 			Keys:     &jwtverify.RemoteKeys{URL: "https://login.microsoftonline.com/common/discovery/v2.0/keys"},
+
+			AccessTokenTypes: []string{"JWT"}, // Entra's have no other; see the README for other providers
 		},
 	}
 	_, err := issuers.AccessToken(context.Background(), "not a token")

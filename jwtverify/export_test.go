@@ -5,3 +5,6 @@ func WhySkipped(jwk string) error {
 	_, err := parseJWK(jwk)
 	return err
 }
+
+// ProofPath is what a proof for a request has to name.
+var ProofPath = proofPath

@@ -77,10 +77,8 @@ func (v *Verifier) introspection(answer string) (*AccessToken, error) {
 	if err := v.checkIssuer(&a.claims, nil); err != nil {
 		return nil, err
 	}
-	if a.subject != "" || !a.clientID.Exists() {
-		if err := checkSubject(a.subject); err != nil {
-			return nil, err
-		}
+	if err := a.principal(true); err != nil {
+		return nil, err
 	}
 	t, err := v.grant(&a.claims)
 	if err != nil {

@@ -94,24 +94,24 @@ func (s Issuers) chosen(raw string) (*Verifier, error) {
 // ready refuses a list in which a token could choose more than one way.
 func (s Issuers) ready() error {
 	if len(s) == 0 {
-		return invalid("Issuers is empty")
+		return misconfigured("Issuers is empty")
 	}
 	if len(s) > maxIssuers {
-		return invalid("Issuers has %d entries, and may have %d", len(s), maxIssuers)
+		return misconfigured("Issuers has %d entries, and may have %d", len(s), maxIssuers)
 	}
 	for i, v := range s {
 		if v == nil {
-			return invalid("Issuers[%d] is nil", i)
+			return misconfigured("Issuers[%d] is nil", i)
 		}
 		if v.Decrypt != nil {
-			return invalid("Issuers[%d] has Decrypt, and no encrypted token can choose it", i)
+			return misconfigured("Issuers[%d] has Decrypt, and no encrypted token can choose it", i)
 		}
 		for j, w := range s[:i] {
 			if v.overlaps(w) {
-				return invalid("Issuers[%d] and Issuers[%d] are both for %s", j, i, quote(v.Issuer))
+				return misconfigured("Issuers[%d] and Issuers[%d] are both for %s", j, i, quote(v.Issuer))
 			}
 			if shared(v.Keys, w.Keys) {
-				return invalid("Issuers[%d] and Issuers[%d], for %s and %s, share their keys", j, i, quote(w.Issuer), quote(v.Issuer))
+				return misconfigured("Issuers[%d] and Issuers[%d], for %s and %s, share their keys", j, i, quote(w.Issuer), quote(v.Issuer))
 			}
 		}
 	}

@@ -86,6 +86,16 @@ func newSnapshot(keys []Key) *snapshot {
 	return s
 }
 
+// Format keeps a shared secret among the keys out of every kind of printing: fmt does not
+// ask the fields of a struct that are not exported how they want to be shown.
+func (s *snapshot) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// LogValue keeps a shared secret out of logs.
+func (s *snapshot) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON keeps a shared secret out of JSON.
+func (s *snapshot) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
+
 // Keys implements KeySet.
 func (s *snapshot) Keys(_ context.Context, kid string) ([]Key, error) { return s.lookup(kid), nil }
 

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -192,14 +193,22 @@ func TestVerifierUsesTheTimeOfDay(t *testing.T) {
 	checkRefusal(t, err, "expired", "exp", "is over")
 }
 
-// A nil pointer is no key of any kind.
+// A nil pointer is no key of any kind, and neither is a key without its numbers.
 func TestNilKeysVerifyNothing(t *testing.T) {
-	for alg, public := range map[string]crypto.PublicKey{
-		"RS256": (*rsa.PublicKey)(nil), "PS256": (*rsa.PublicKey)(nil), "ES256": (*ecdsa.PublicKey)(nil), "EdDSA": ed25519.PublicKey(nil),
+	for _, k := range []struct {
+		alg    string
+		public crypto.PublicKey
+	}{
+		{"RS256", (*rsa.PublicKey)(nil)}, {"PS256", (*rsa.PublicKey)(nil)}, {"ES256", (*ecdsa.PublicKey)(nil)}, {"EdDSA", ed25519.PublicKey(nil)},
+		{"RS256", &rsa.PublicKey{E: 65537}}, {"ES256", &ecdsa.PublicKey{}}, {"ES256", &ecdsa.PublicKey{Curve: elliptic.P256()}},
 	} {
-		err := jwtverify.Key{Public: public}.VerifySignature(alg, []byte("input"), make([]byte, 64))
+		key := jwtverify.Key{Public: k.public}
+		err := key.VerifySignature(k.alg, []byte("input"), slices.Repeat([]byte{1}, 64))
 		if !errors.Is(err, jwtverify.ErrInvalid) {
-			t.Errorf("%s: %v, want ErrInvalid", alg, err)
+			t.Errorf("%s, %T: %v, want ErrInvalid", k.alg, k.public, err)
+		}
+		if _, err := key.Thumbprint(); err == nil {
+			t.Errorf("%s, %T has a thumbprint", k.alg, k.public)
 		}
 	}
 }

@@ -265,7 +265,14 @@ func (p *proof) bound(want *ExpectProof, jkt string) error {
 // nothing that a client wrote.
 func (s *proofState) use(ctx context.Context, jkt, id string, expires time.Time) error {
 	sum := sha256.Sum256([]byte("DPoP " + jkt + " " + id))
-	first, err := s.guard.Use(ctx, "dpop:"+base64url.EncodeToString(sum[:]), expires)
+	id = "dpop:" + base64url.EncodeToString(sum[:])
+	var first bool
+	var err error
+	if cache, ok := s.guard.(*ReplayCache); ok {
+		first, err = cache.useBy(jkt, id, expires)
+	} else {
+		first, err = s.guard.Use(ctx, id, expires)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: replay guard: %w", ErrKeys, err)
 	}

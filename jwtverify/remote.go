@@ -39,7 +39,7 @@ const (
 // it by pointer, from as many goroutines as you like; do not copy or change it after
 // its first use.
 type RemoteKeys struct {
-	URL string // https, or http on a loopback host
+	URL string // jwks_uri of the issuer's metadata; https, or http on a loopback host
 
 	// HTTPClient sends the requests. Nil: one with the default transport. Neither
 	// follows a redirect to another host, and no fetch takes longer than 10 s.

@@ -94,6 +94,63 @@ func TestReplayCacheClock(t *testing.T) {
 	uses(t, c, "before", time.Unix(testNow+10, 0), true)
 }
 
+// TestReplayCacheAheadForAMoment: a clock that was wrong by a year, and is right again,
+// does not fill the cache for a year.
+func TestReplayCacheAheadForAMoment(t *testing.T) {
+	at := &proofClock{testNow}
+	c := &jwtverify.ReplayCache{Size: 2, Now: at.now}
+	at.seconds += 365 * 24 * 3600
+	uses(t, c, "ahead", time.Unix(at.seconds+120, 0), true)
+	at.seconds = testNow
+	uses(t, c, "ahead", time.Unix(testNow, 0), false)
+	uses(t, c, "one", time.Unix(testNow+120, 0), true)
+	isFull(t, c, "two", time.Unix(testNow+120, 0))
+	at.seconds = testNow + 120
+	uses(t, c, "one", time.Unix(testNow+120, 0), false)
+	at.seconds = testNow + 121
+	uses(t, c, "two", time.Unix(testNow+240, 0), true)
+}
+
+// TestReplayCacheShares: a client with one token and as many proofs as it likes does not
+// use up the room of the others.
+func TestReplayCacheShares(t *testing.T) {
+	at := &proofClock{testNow}
+	dpop := &jwtverify.DPoP{Now: at.now, Replay: &jwtverify.ReplayCache{Size: 128, Now: at.now}}
+	verify := func(key string, i int) error {
+		want := proved(t)
+		want.JKT = thumbprint(t, key)
+		header := `{"typ":"dpop+jwt","alg":"EdDSA","jwk":` + jwkInProof(t, key) + `}`
+		payload := fmt.Sprintf(`{"jti":"%d","htm":"POST","htu":"https://api.example.com/orders/7","iat":%d,"ath":"%s"}`, i, at.seconds, hashOf("access-token-1"))
+		return dpop.Verify(t.Context(), mint(t, key, "EdDSA", header, payload), want)
+	}
+	const most, share = 128 - 128/4, 128/64 + 1
+	for i := range most {
+		if err := verify("ed25519", i); err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+	}
+	for i := range 1000 {
+		checkProofRefusal(t, verify("ed25519", most+i), "keys", "", "one key has more ids than its share")
+	}
+	checkProofRefusal(t, verify("ed25519", 0), "invalid", "jti", "was used before")
+	for i := range share {
+		if err := verify("ed25519-other", i); err != nil {
+			t.Fatalf("another key, %d: %v", i, err)
+		}
+	}
+	checkProofRefusal(t, verify("ed25519-other", share), "keys", "", "one key has more ids than its share")
+
+	at.seconds += 121 // and the share is free again, together with the room
+	for i := range most {
+		if err := verify("ed25519-other", i); err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+	}
+	if err := verify("ed25519", 0); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReplayCacheConcurrently(t *testing.T) {
 	var c jwtverify.ReplayCache
 	var first atomic.Int64

@@ -109,6 +109,9 @@ func (s *setup) locate(resource string) error {
 		return errors.New("has no plain path")
 	}
 	s.origin = u.Scheme + "://" + u.Host
+	if _, ok := proofTarget(s.origin); !ok { // every proof would be refused for it
+		return errors.New("has a host that is neither a name nor an address")
+	}
 	s.metadataPath = wellKnown
 	if u.Path != "/" {
 		s.metadataPath += u.Path

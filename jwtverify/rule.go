@@ -75,21 +75,22 @@ func AuthenticatedWithin(d time.Duration) Rule {
 	}
 }
 
-// HasClaim demands that the claim at path, which AccessToken.Texts reads, is the text
-// given or an array with that text in it. The refusal is a 403. Without a path or a value
-// it is a mistake, answered 500.
+// HasClaim demands that the claim at path, which AccessToken.Texts reads, is one of the
+// texts given or an array with one of them in it. The refusal is a 403. Without a path or a
+// value, or with an empty one, it is a mistake, answered 500.
 //
-//	jwtverify.HasClaim([]string{"realm_access", "roles"}, "admin") // Keycloak
-func HasClaim(path []string, value string) Rule {
-	want := slices.Clone(path)
-	if len(want) == 0 || value == "" {
+//	jwtverify.HasClaim([]string{"realm_access", "roles"}, "admin", "owner") // Keycloak: either
+func HasClaim(path []string, values ...string) Rule {
+	where, want := slices.Clone(path), slices.Clone(values)
+	if len(where) == 0 || len(want) == 0 || slices.Contains(want, "") {
 		return mistaken(errors.New("HasClaim: no path or no value"))
 	}
 	return func(_ *http.Request, t *AccessToken) error {
-		if list, _ := t.Texts(want...); slices.Contains(list, value) {
+		list, _ := t.Texts(where...)
+		if slices.ContainsFunc(list, func(s string) bool { return slices.Contains(want, s) }) {
 			return nil
 		}
-		return fmt.Errorf("claim %s has no %s", quote(strings.Join(want, " ")), quote(value))
+		return fmt.Errorf("claim %s has none of %s", quote(strings.Join(where, " ")), show(want))
 	}
 }
 

@@ -108,7 +108,7 @@ func TestHasClaim(t *testing.T) {
 		a := newAPI(t, &jwtverify.Bearer{Tokens: verdict{token: jwtverify.WithPayload(*aliceToken, payload)}})
 		resp := a.send(a.Guard(jwtverify.HasClaim(tc.path, tc.value)), get("Bearer good"))
 		if !tc.in {
-			a.wantRefused(resp, 403, "", `claim "`+strings.Join(tc.path, " ")+`" has no "`+tc.value+`"`)
+			a.wantRefused(resp, 403, "", `claim "`+strings.Join(tc.path, " ")+`" has none of ["`+tc.value+`"]`)
 		} else if a.token == nil {
 			t.Errorf("%q: %v", tc.path, a.refused)
 		}

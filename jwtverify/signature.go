@@ -114,7 +114,10 @@ func (k Key) verify(a algorithm, input, signature []byte) error {
 			valid = rsa.VerifyPSS(pub, a.hash, a.digest(&buf, input), signature, &salt) == nil
 		}
 	case *ecdsa.PublicKey:
-		valid = verifyECDSA(pub, a.digest(&buf, input), signature)
+		// A key put together by hand may lack its coordinates, for which crypto/ecdsa panics.
+		if contained(func() error { valid = verifyECDSA(pub, a.digest(&buf, input), signature); return nil }) != nil {
+			return errBrokenKey
+		}
 	case ed25519.PublicKey:
 		valid = ed25519.Verify(pub, input, signature)
 	case sharedSecret:

@@ -86,6 +86,12 @@ func readSources(payload string) (list []ClaimSource, err error) {
 	if !c.names.Exists() {
 		return nil, nil
 	}
+	// All at once: to look for each by its name would cost the square of how many there are.
+	sources := map[string]ClaimSource{}
+	_ = strictjson.Object(c.sources.Raw(), nil, func(id string, v strictjson.Value) error { // read before, or absent
+		sources[id] = newClaimSource(v)
+		return nil
+	})
 	position := map[string]int{}
 	err = strictjson.Object(c.names.Raw(), nil, func(claim string, v strictjson.Value) error {
 		id, _ := v.String()
@@ -93,7 +99,7 @@ func readSources(payload string) (list []ClaimSource, err error) {
 		if !known {
 			i = len(list)
 			position[id] = i
-			list = append(list, newClaimSource(c.sources, id))
+			list = append(list, sources[id])
 		}
 		list[i].Names = append(list[i].Names, claim)
 		return nil
@@ -102,8 +108,7 @@ func readSources(payload string) (list []ClaimSource, err error) {
 }
 
 // newClaimSource reads a source whose form has been checked.
-func newClaimSource(sources strictjson.Value, id string) ClaimSource {
-	source, _ := sources.Member(id)
+func newClaimSource(source strictjson.Value) ClaimSource {
 	text := func(name string) string {
 		v, _ := source.Member(name)
 		s, _ := v.String()

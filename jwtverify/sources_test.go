@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -267,4 +268,24 @@ func TestSourceClaimsExpire(t *testing.T) {
 	}
 	src.JWT, src.Names = raw, []string{"b"}
 	refusedSource(t, agency(t), raw, src, "_claim_names", "has a claim that its source has not")
+}
+
+// TestManySources: the time for a document grows with its length, and not with the
+// square of it. A megabyte took a minute, and takes a fraction of a second.
+func TestManySources(t *testing.T) {
+	var names, sources strings.Builder
+	const n = 30_000
+	for i := range n {
+		fmt.Fprintf(&names, `"c%d":"s%d",`, i, i)
+		fmt.Fprintf(&sources, `"s%d":{"JWT":"%d"},`, i, i)
+	}
+	text := `{"_claim_names":{` + names.String() + `"last":"s7"},"_claim_sources":{` + sources.String() + `"unused":{}}}`
+	start := time.Now()
+	list, err := jwtverify.ParseSources([]byte(text))
+	if took := time.Since(start); err != nil || took > 20*time.Second {
+		t.Fatalf("%v after %v", err, took)
+	}
+	if len(list) != n || list[n-1].JWT != fmt.Sprint(n-1) || !slices.Equal(list[7].Names, []string{"c7", "last"}) {
+		t.Errorf("%d sources, the last with %q, the eighth for %q", len(list), list[len(list)-1].JWT, list[7].Names)
+	}
 }

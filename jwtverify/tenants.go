@@ -14,17 +14,17 @@ const tenantPlaceholder = "{tenantid}"
 func (v *Verifier) tenantsReady() error {
 	placeholders := strings.Count(v.Issuer, tenantPlaceholder)
 	if placeholders > 1 {
-		return invalid("Verifier.Issuer has %s more than once", tenantPlaceholder)
+		return misconfigured("Verifier.Issuer has %s more than once", tenantPlaceholder)
 	}
 	if placeholders == 0 && v.Tenants != nil {
-		return invalid("Verifier.Tenants is set, and Verifier.Issuer has no %s", tenantPlaceholder)
+		return misconfigured("Verifier.Tenants is set, and Verifier.Issuer has no %s", tenantPlaceholder)
 	}
 	if placeholders == 1 && len(v.Tenants) == 0 {
-		return invalid("Verifier.Tenants is empty, and Verifier.Issuer has %s", tenantPlaceholder)
+		return misconfigured("Verifier.Tenants is empty, and Verifier.Issuer has %s", tenantPlaceholder)
 	}
 	for _, id := range v.Tenants {
 		if !isTenantID(id) {
-			return invalid("Verifier.Tenants has %s, which is no tenant ID", quote(id))
+			return misconfigured("Verifier.Tenants has %s, which is no tenant ID", quote(id))
 		}
 	}
 	return nil

@@ -29,7 +29,8 @@ func (k Key) Thumbprint() (string, error) {
 		e := big.NewInt(int64(pub.E)).Bytes()
 		jwk = `{"e":"` + base64url.EncodeToString(e) + `","kty":"RSA","n":"` + base64url.EncodeToString(pub.N.Bytes()) + `"}`
 	case *ecdsa.PublicKey:
-		point, err := pub.Bytes() // 4, and x and y, each as long as the curve is wide
+		var point []byte // 4, and x and y, each as long as the curve is wide
+		err := contained(func() (err error) { point, err = pub.Bytes(); return err })
 		if err != nil {
 			return "", errThumbprint
 		}

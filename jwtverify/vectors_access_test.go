@@ -32,6 +32,7 @@ func accessTypeVectors(w *vectorWriter) {
 	w.accept("only a client_id", widened, accessTypes("JWT"), headerWith("typ", `"JWT"`), without("scope"))
 	w.accept("azp of another party", widened, accessTypes("JWT"), headerWith("typ", `"JWT"`), without("scope"), without("client_id"), with("azp", `"app-1"`))
 	w.refuse("azp of the audience", widened, "", "nothing tells it from an ID token", with("azp", `"client-1"`))
+	w.refuse("azp of another party and email_verified", "Google's ID token from an app, for its server", "", "nothing tells it from an ID token", with("email_verified", "true"))
 	w.accept("nonce in a token that says Bearer", "Keycloak before 24 has a nonce in both", accessTypes("JWT"), headerWith("typ", `"JWT"`), with("typ", `"Bearer"`), with("nonce", `"n"`))
 	w.refuse("at_hash in a token that says Bearer", widened, "at_hash", "is that of an ID token", with("at_hash", `"77QmUPtjPfzWtF2AnpK9RQ"`))
 
@@ -50,7 +51,7 @@ func accessTypes(types ...string) change {
 }
 
 func accessIdentityVectors(w *vectorWriter) {
-	const iss, aud, sub = "RFC 9068 4: iss is exactly the issuer", "RFC 9068 4: aud names the resource server", "RFC 9068 2.2: sub is required"
+	const iss, aud, sub = "RFC 9068 4: iss is exactly the issuer", "RFC 9068 4: aud names the resource server", "RFC 9068 2.2: sub is required, of tokens that are not of the client itself"
 	w.file("identity", "Who, to whom and about whom: RFC 9068 2.2 and 4.")
 	w.accept("iss, aud and sub", iss)
 	w.refuse("iss missing", iss, "iss", "is another issuer", without("iss"))
@@ -66,11 +67,16 @@ func accessIdentityVectors(w *vectorWriter) {
 	w.refuse("aud an array with a number", "RFC 7519 4.1.3", "aud", "is neither a string nor an array of strings", with("aud", `["client-1",1]`))
 	w.refuse("aud twice", "RFC 7519 4: names are unique", "", `duplicate member "aud"`, again("aud", `"other"`))
 	w.refuse("AUD", "names have a case", "", `member "AUD" is not "aud"`, func(d *draft) { d.payload = append(unset(d.payload, "aud"), member{"AUD", `"client-1"`}) })
-	w.refuse("sub missing", sub, "sub", "is missing", without("sub"))
 	w.refuse("sub empty", sub, "sub", "is empty", with("sub", `""`))
 	w.refuse("sub null", sub, "sub", "is not a string", with("sub", "null"))
 	w.refuse("sub of 256 bytes", "Core 2: at most 255", "sub", "is longer than 255 bytes", with("sub", `"`+strings.Repeat("s", 256)+`"`))
 	w.refuse("sub with a control character", "Core 2", "sub", "has control characters", with("sub", `"a\u0000"`))
+	w.accept("sub missing", "Duende, client credentials", without("sub"))
+	w.refuse("sub and client_id missing", sub, "sub", "is missing", without("client_id"))
+	w.refuse("sub missing, client_id null", sub, "client_id", "is not a string", with("client_id", "null"))
+	w.refuse("sub missing, client_id empty", sub, "client_id", "is empty", with("client_id", `""`))
+	w.accept("sub of a token with typ JWT", sub, accessTypes("JWT"), headerWith("typ", `"JWT"`))
+	w.refuse("sub missing with typ JWT", "what has neither a type nor a subject could be anything", "sub", "is missing", without("sub"))
 	w.accept("aud an array with others", "Auth0 adds its userinfo", with("aud", `["https://op.example.com/userinfo","client-1"]`))
 	w.accept("aud another, audience claim client_id", "the claim compared changes", audienceClaim("client_id"), with("aud", `"other"`), with("client_id", `"client-1"`))
 	w.refuse("client_id another", "the comparison stays", "client_id", "does not name this audience", with("client_id", `"app-1"`))

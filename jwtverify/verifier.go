@@ -2,6 +2,7 @@ package jwtverify
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -14,7 +15,7 @@ import (
 // may hold secrets and prints as [redacted] in fmt, slog and JSON.
 type Verifier struct {
 	Issuer   string // compared byte for byte with iss; required. See Tenants for a template
-	Audience string // for an ID token, the client ID; required
+	Audience string // required; for an ID token, the client ID; for an access token, what the issuer calls the API
 
 	// Keys are those of the issuer, and of nobody else; required. Of the keys that a
 	// token may mean (those of its kid, or all where it names none) the first eight that
@@ -41,8 +42,9 @@ type Verifier struct {
 
 	// AccessTokenTypes is what the header parameter typ of an access token may be, of
 	// "at+jwt", "JWT" and "", which is none at all. Nil: at+jwt, as RFC 9068 says. Most
-	// providers have their own way, and with another type than at+jwt a token must show
-	// by its claims that it is no ID token; see AccessToken.
+	// providers have their own way: Auth0, Keycloak and Entra JWT by default, Okta and
+	// Cognito none. With another type than at+jwt a token must show by its claims that it
+	// is no ID token; see AccessToken.
 	AccessTokenTypes []string
 
 	// AudienceClaim is the claim of an access token that must name Audience. Empty:
@@ -84,13 +86,26 @@ const (
 	MaxLeeway     = 5 * time.Minute
 )
 
+// Check says why the Verifier rejects every token, for a program that wants to know when
+// it starts. Nil: it rejects none for its own sake. It fetches nothing.
+func (v *Verifier) Check() error {
+	err := v.ready()
+	if err == nil {
+		_, err = v.accessTypes()
+	}
+	if err != nil {
+		return fmt.Errorf("jwtverify: %w", err)
+	}
+	return nil
+}
+
 // ready refuses a Verifier that lacks what a check would compare with.
 func (v *Verifier) ready() error {
 	if err := v.complete(); err != nil {
 		return err
 	}
 	if v.Keys == nil {
-		return invalid("Verifier.Keys is nil")
+		return misconfigured("Verifier.Keys is nil")
 	}
 	if err := v.canDecrypt(); err != nil {
 		return err
@@ -101,16 +116,16 @@ func (v *Verifier) ready() error {
 // complete refuses a Verifier that lacks what claims are compared with.
 func (v *Verifier) complete() error {
 	if v.Issuer == "" {
-		return invalid("Verifier.Issuer is empty")
+		return misconfigured("Verifier.Issuer is empty")
 	}
 	if v.Audience == "" {
-		return invalid("Verifier.Audience is empty")
+		return misconfigured("Verifier.Audience is empty")
 	}
 	if err := v.tenantsReady(); err != nil {
 		return err
 	}
 	if v.Leeway < 0 || v.Leeway > MaxLeeway {
-		return invalid("Verifier.Leeway is %v, and must be from 0 to %v", v.Leeway, MaxLeeway)
+		return misconfigured("Verifier.Leeway is %v, and must be from 0 to %v", v.Leeway, MaxLeeway)
 	}
 	return nil
 }
@@ -121,14 +136,14 @@ func (v *Verifier) consistent() error {
 	for _, name := range v.Algorithms {
 		alg, ok := algorithmNamed(name)
 		if !ok {
-			return invalid("Verifier.Algorithms has %s, which is no signature algorithm", quote(name))
+			return misconfigured("Verifier.Algorithms has %s, which is no signature algorithm", quote(name))
 		}
 		if alg.key == hmacKey {
 			secrets++
 		}
 	}
 	if secrets > 0 && secrets < len(v.Algorithms) {
-		return invalid("Verifier.Algorithms has algorithms of a shared secret beside those of public keys")
+		return misconfigured("Verifier.Algorithms has algorithms of a shared secret beside those of public keys")
 	}
 	return nil
 }

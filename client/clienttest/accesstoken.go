@@ -15,7 +15,9 @@ import (
 // expired token. A value that JSON cannot hold panics.
 //
 // It is signed with the current key, under typ at+jwt (RFC 9068 section 2.1), or opaque,
-// as Options.OpaqueAccessTokens says. The provider knows it as one of its own.
+// as Options.OpaqueAccessTokens says. The provider knows it as one of its own. An API that
+// verifies it takes the keys from Issuer() + "/jwks", by HTTPClient; one that is configured
+// for a provider with another typ needs at+jwt beside that in Verifier.AccessTokenTypes.
 func (p *Provider) AccessToken(claims map[string]any) string {
 	p.mu.Lock()
 	client, subject := p.clients[0].ID, p.users[0].Subject

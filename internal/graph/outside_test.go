@@ -12,43 +12,52 @@ import (
 const (
 	programLines = 30 // at most this long
 	programStart = 15 // and not further down
+	apiLines     = 20 // of the second one, which protects an API
 )
 
-// TestReadmeProgram vets the program of the README as an importer would have it.
+// TestReadmeProgram vets the programs of the README as an importer would have them.
 func TestReadmeProgram(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok := strings.Cut(string(readme), "\n```go\n")
-	program, _, closed := strings.Cut(rest, "\n```\n")
-	if !ok || !closed {
-		t.Fatal("README.md has no Go program")
+	rest := string(readme)
+	for i, limit := range []int{programLines, apiLines} {
+		before, after, ok := strings.Cut(rest, "\n```go\n")
+		program, remaining, closed := strings.Cut(after, "\n```\n")
+		if !ok || !closed {
+			t.Fatalf("README.md has %d Go programs", i)
+		}
+		if n := strings.Count(before, "\n") + 2; i == 0 && n >= programStart {
+			t.Errorf("the program starts at line %d, want it before line %d", n, programStart)
+		}
+		if n := strings.Count(program, "\n") + 1; n > limit {
+			t.Errorf("program %d has %d lines, want at most %d", i+1, n, limit)
+		}
+		vetOutside(t, map[string][]byte{"main.go": []byte(program + "\n")})
+		rest = remaining
 	}
-	if n := strings.Count(before, "\n") + 2; n >= programStart {
-		t.Errorf("the program starts at line %d, want it before line %d", n, programStart)
-	}
-	if n := strings.Count(program, "\n") + 1; n > programLines {
-		t.Errorf("the program has %d lines, want at most %d", n, programLines)
-	}
-	vetOutside(t, map[string][]byte{"main.go": []byte(program + "\n")})
 }
 
 // TestExampleOutsideTheTree: whoever copies an example into a program of theirs
 // must not find that it leans on something of ours.
 func TestExampleOutsideTheTree(t *testing.T) {
-	const dir = "../../examples/web"
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
+	for _, example := range []string{"web", "api"} {
+		t.Run(example, func(t *testing.T) {
+			dir := filepath.Join("../../examples", example)
+			entries, err := os.ReadDir(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files := make(map[string][]byte)
+			for _, e := range entries {
+				if files[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
+					t.Fatal(err)
+				}
+			}
+			vetOutside(t, files)
+		})
 	}
-	files := make(map[string][]byte)
-	for _, e := range entries {
-		if files[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
-			t.Fatal(err)
-		}
-	}
-	vetOutside(t, files)
 }
 
 // vetOutside vets the files in a module of their own that requires this one.
