@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/postern-go/postern/internal/jwtpack"
 )
 
 func parseQuery(t *testing.T, raw string) url.Values {
@@ -163,9 +166,12 @@ func TestLoginStorage(t *testing.T) {
 	p := newOP(t)
 	maxAge := 90 * time.Second
 	for name, opts := range map[string]*AuthorizeOptions{
-		"plain": nil,
-		"full":  {MaxAge: &maxAge, ACRValues: []string{"gold", "silver"}, Scopes: []string{"email"}},
-		"zero":  {MaxAge: new(time.Duration)},
+		"plain":    nil,
+		"full":     {MaxAge: &maxAge, ACRValues: []string{"gold", "silver"}, Scopes: []string{"email"}},
+		"zero":     {MaxAge: new(time.Duration)},
+		"fragment": {ResponseMode: "fragment"},
+		"signed":   {ResponseMode: "jwt", Resource: []string{"https://a", "https://b"}},
+		"implicit": {ResponseType: "id_token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			login := p.authorize(p.client(nil), opts)
@@ -178,7 +184,7 @@ func TestLoginStorage(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := *login
-			want.url = ""
+			want.url, want.modeSent = "", ""
 			if !got.created.Equal(want.created) {
 				t.Errorf("created %v, want %v", got.created, want.created)
 			}
@@ -205,6 +211,38 @@ func TestLoginStorage(t *testing.T) {
 	}
 }
 
+// A plain login is stored as ever; what is new has a version of its own, in which nothing
+// stands that Authorize would not make.
+func TestLoginStorageVersions(t *testing.T) {
+	p := newOP(t)
+	c := p.client(nil)
+	plain, err := p.authorize(c, nil).MarshalBinary()
+	if err != nil || plain[0] != 1 {
+		t.Fatalf("version %d, %v", plain[0], err)
+	}
+	data, err := p.authorize(c, &AuthorizeOptions{ResponseType: "id_token"}).MarshalBinary()
+	if err != nil || data[0] != 2 {
+		t.Fatalf("version %d, %v", data[0], err)
+	}
+	at := bytes.LastIndex(data, []byte{byte(asksIDToken), 0, byte(len("form_post"))})
+	for _, kind := range []byte{0, byte(asksToken), 8, 255} {
+		changed := bytes.Clone(data)
+		changed[at] = kind
+		if err := new(Login).UnmarshalBinary(changed); !errors.Is(err, errLoginData) {
+			t.Errorf("type %d: got %v", kind, err)
+		}
+	}
+	for _, mode := range []string{"query", "form_posd", "jwt", ""} {
+		changed := jwtpack.Append(bytes.Clone(data[:at+1]), mode)
+		if err := new(Login).UnmarshalBinary(jwtpack.Append(changed, "")); !errors.Is(err, errLoginData) {
+			t.Errorf("mode %q: got %v", mode, err)
+		}
+	}
+	if err := new(Login).UnmarshalBinary(jwtpack.Append(jwtpack.Append(bytes.Clone(data[:at+1]), "form_post"), "")); err != nil {
+		t.Errorf("put together again: %v", err)
+	}
+}
+
 func TestLoginStorageHostile(t *testing.T) {
 	for _, data := range []string{
 		"", "\x01", "\x01\x00", "\x01\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x00", // a number without end
@@ -227,9 +265,25 @@ func FuzzLoginUnmarshal(f *testing.F) {
 	data, _ := login.MarshalBinary()
 	f.Add(data)
 	f.Add([]byte{1, 0, 1})
+	for _, opts := range []AuthorizeOptions{{ResponseType: "id_token"}, {ResponseMode: "jwt", Resource: []string{"https://a"}}} {
+		c, err := New(handConfig())
+		if err != nil {
+			f.Fatal(err)
+		}
+		login, err := c.Authorize(context.Background(), &opts)
+		if err != nil {
+			f.Fatal(err)
+		}
+		data, _ := login.MarshalBinary()
+		f.Add(data)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var l Login
-		if err := l.UnmarshalBinary(data); err != nil {
+		err := l.UnmarshalBinary(data)
+		if err == nil && !l.consistent() {
+			t.Errorf("restored the type %d and the mode %q", l.want, l.mode)
+		}
+		if err != nil {
 			if !reflect.DeepEqual(l, Login{}) {
 				t.Error("a failure left something behind")
 			}
@@ -288,6 +342,11 @@ func TestNewLoginRejects(t *testing.T) {
 		{"negative max_age", func(s *LoginSecrets) { s.MaxAge = &negative }, "MaxAge must be whole seconds, and not less than 0"},
 		{"empty acr", func(s *LoginSecrets) { s.ACR = []string{""} }, `ACR: "" is empty or has spaces in it`},
 		{"empty scope", func(s *LoginSecrets) { s.Scopes = []string{""} }, `Scopes: "" is not a scope`},
+		{"relative resource", func(s *LoginSecrets) { s.Resource = []string{"/a"} }, `Resource: "/a" is not an absolute URI without a fragment`},
+		{"unknown type", func(s *LoginSecrets) { s.ResponseType = "none" }, `ResponseType: "none" is none of those of OpenID Connect`},
+		{"tokens in a query", func(s *LoginSecrets) { s.ResponseType, s.ResponseMode = "code id_token", "query" },
+			"ResponseMode: query does not go with the response type code id_token, whose tokens must not be in a query"},
+		{"verifier without a code", func(s *LoginSecrets) { s.ResponseType = "id_token" }, "Verifier is set, and id_token brings no code"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := goodSecrets()

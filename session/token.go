@@ -18,11 +18,14 @@ import (
 //
 // It fails with ErrSignIn if only a new sign-in helps, and with ErrHeadersSent
 // if the token has expired and the response has begun: a refresh token that
-// rotates and cannot be saved is a lost session, so nothing is sent then. Any
+// rotates and cannot be saved is a lost session, so nothing is sent then. It always fails
+// where the response type was id_token, which brings no access token. Any
 // other error is temporary, such as one that wraps client.ErrUnavailable.
 func (s *Session) Token(ctx context.Context) (*oauth2.Token, error) {
 	return s.token(ctx, "")
 }
+
+var errNoAccessToken = errors.New("session: the sign-in brought no access token, for its response type is id_token")
 
 // token gives another access token than the one that an API rejected, if one was.
 func (s *Session) token(ctx context.Context, rejected string) (*oauth2.Token, error) {
@@ -81,6 +84,9 @@ func (s *Session) usable(rejected string) (g grant, refresh bool, err error) {
 	}
 	g = s.m.refresher.newest(s.presented.id, s.grant, now)
 	s.grant = g
+	if g.tokens.AccessToken == "" {
+		return g, false, errNoAccessToken
+	}
 	good := !g.over(now) && (rejected == "" || g.tokens.AccessToken != rejected)
 	switch {
 	case s.over != "":

@@ -14,8 +14,6 @@ import (
 
 const (
 	scopeOffline  = "offline_access"
-	modeQuery     = "query"
-	modeFormPost  = "form_post"
 	maxAgeSeconds = 1 << 31
 )
 
@@ -23,6 +21,7 @@ const (
 type authorization struct {
 	client       *registered
 	redirectURL  string
+	types        []string // of the response: code, id_token or both
 	mode         string
 	state, nonce string
 	challenge    string
@@ -90,7 +89,7 @@ func (p *Provider) parseAuthorization(q url.Values) (*authorization, *endpointEr
 	a := &authorization{
 		client:      c,
 		redirectURL: q.Get("redirect_uri"),
-		mode:        orDefault(q.Get("response_mode"), modeQuery),
+		types:       strings.Fields(q.Get("response_type")),
 		state:       q.Get("state"),
 		nonce:       q.Get("nonce"),
 		challenge:   q.Get("code_challenge"),
@@ -100,16 +99,15 @@ func (p *Provider) parseAuthorization(q url.Values) (*authorization, *endpointEr
 		prompt:      strings.Fields(q.Get("prompt")),
 		acr:         strings.Fields(q.Get("acr_values")),
 	}
-	if a.mode != modeQuery && a.mode != modeFormPost {
-		a.mode = modeQuery
-		return a, invalidRequest("unknown response_mode")
+	if refused := a.chooseMode(q.Get("response_mode")); refused != nil {
+		return a, refused
 	}
 	return a, a.check(q)
 }
 
 func (a *authorization) check(q url.Values) *endpointError {
 	for name, values := range q {
-		if len(values) > 1 { // RFC 6749 section 3.1
+		if len(values) > 1 && name != "resource" { // RFC 6749 section 3.1, RFC 8707 section 2
 			return invalidRequest("the parameter " + strconv.Quote(name) + " came twice")
 		}
 	}
@@ -118,12 +116,16 @@ func (a *authorization) check(q url.Values) *endpointError {
 		return &endpointError{code: "request_not_supported", description: "no request objects"}
 	case q.Has("request_uri"):
 		return &endpointError{code: "request_uri_not_supported", description: "no request objects"}
-	case q.Get("response_type") != "code":
-		return &endpointError{code: "unsupported_response_type", description: "code only"}
+	case !a.knowsTypes():
+		return &endpointError{code: "unsupported_response_type", description: "code, id_token or code id_token only"}
 	case !slices.Contains(a.scope, "openid"):
 		return &endpointError{code: "invalid_scope", description: "openid is missing"}
 	case len(a.prompt) > 1 && slices.Contains(a.prompt, "none"):
 		return invalidRequest("prompt=none stands alone")
+	case !a.asksFor("code"):
+		if a.nonce == "" { // Core section 3.2.2.1
+			return invalidRequest("the nonce is missing")
+		}
 	case q.Get("code_challenge_method") != "S256":
 		return invalidRequest("PKCE with S256 is required")
 	case len(a.challenge) != len(encode(make([]byte, 32))):
@@ -170,11 +172,14 @@ func (p *Provider) grantCode(a *authorization, s *session) url.Values {
 		audience:    a.audience,
 		session:     *s,
 	}
-	values := p.answer(a, url.Values{"code": {p.newCode(g)}})
-	if p.has(UnaskedIDToken) {
-		values.Set("id_token", p.newIDToken(g, s.subject, g.nonce, ""))
+	values := url.Values{}
+	if a.asksFor("code") {
+		values.Set("code", p.newCode(g))
 	}
-	return values
+	if a.asksFor("id_token") || p.has(UnaskedIDToken) {
+		values.Set("id_token", p.newIDToken(g, s.subject, g.nonce, beside{code: values.Get("code")}))
+	}
+	return p.answer(a, values)
 }
 
 // answer adds state and iss (RFC 9207), and what the active faults want.
@@ -212,12 +217,13 @@ func spoilAnswer(f Fault, values url.Values) {
 
 // respond sends the browser back to the application with an answer.
 func (p *Provider) respond(w http.ResponseWriter, a *authorization, values url.Values) {
-	if a.mode == modeFormPost {
+	values = p.signedAs(a, values)
+	if a.delivery() == modeFormPost {
 		writePostPage(w, a.redirectURL, values)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Location", withQuery(a.redirectURL, values))
+	w.Header().Set("Location", a.location(values))
 	w.WriteHeader(http.StatusSeeOther)
 }
 
@@ -234,8 +240,9 @@ func withQuery(address string, values url.Values) string {
 }
 
 // SignIn plays the browser, and a user who signs in, at an authorization URL: it returns the URL
-// that the provider sends the browser to, with the answer in its query. With
-// response_mode=form_post it is the redirect URL with the fields of the form for a query.
+// that the provider sends the browser to, with the answer in its query, or in its fragment as the
+// request wants it. With response_mode=form_post it is the redirect URL with the fields of the form
+// for a query.
 //
 // The user signs in anew at each call. An empty subject is a user who refuses (the answer is
 // access_denied). prompt=none is answered with login_required, for a user who is not signed in; to try
@@ -261,7 +268,7 @@ func (p *Provider) SignIn(authorizationURL, subject string) (*url.URL, error) {
 		return nil, errors.New("clienttest: an error page: " + refused.description)
 	}
 	done(http.StatusSeeOther)
-	return url.Parse(withQuery(a.redirectURL, p.userAnswer(a, subject, refused)))
+	return url.Parse(a.location(p.signedAs(a, p.userAnswer(a, subject, refused))))
 }
 
 // userAnswer is the answer to a request that was refused, or that the user decides on.

@@ -14,9 +14,9 @@ const (
 
 // newIDToken makes an ID token (OpenID Connect Core section 2), and spoils it with the active
 // faults. An empty nonce is left out.
-func (p *Provider) newIDToken(g *grant, subject, nonce, accessToken string) string {
+func (p *Provider) newIDToken(g *grant, subject, nonce string, with beside) string {
 	if p.has(AccessTokenAsIDToken) {
-		return accessToken
+		return with.accessToken
 	}
 	now, c := p.Now(), p.client(g.client)
 	algorithm := orDefault(c.IDTokenSignedResponseAlg, p.algorithm)
@@ -30,7 +30,7 @@ func (p *Provider) newIDToken(g *grant, subject, nonce, accessToken string) stri
 	claims["acr"] = g.session.acr
 	claims["amr"] = []string{"pwd"}
 	claims["sid"] = g.session.id
-	claims["at_hash"] = halfHash(algorithm, accessToken)
+	with.hash(claims, algorithm)
 	delete(claims, "nonce")
 	if nonce != "" {
 		claims["nonce"] = nonce

@@ -131,7 +131,7 @@ func (p *Provider) tokens(g *grant, subject, nonce string, scope []string) map[s
 		"token_type":   "Bearer",
 		"expires_in":   int(p.accessTokenTTL.Seconds()),
 		"scope":        strings.Join(scope, " "),
-		"id_token":     p.newIDToken(g, subject, nonce, accessToken),
+		"id_token":     p.newIDToken(g, subject, nonce, beside{accessToken: accessToken}),
 	}
 }
 
