@@ -29,6 +29,7 @@ func run(m *testing.M) int {
 	}
 	defer op.stop()
 	defer stopChromium()
+	defer stopKeycloak()
 	defer removeExample()
 	code := m.Run()
 	http.DefaultClient.CloseIdleConnections()

@@ -161,13 +161,21 @@ func (pg *page) signIn(user string) (end *page, asked int) {
 			return pg, asked
 		case pg.has("password"):
 			asked++
-			pg = pg.submit("login", user, "password", "pw")
+			pg = pg.submit(pg.userField(), user, "password", "pw")
 		case strings.Contains(pg.url.Path, "/interaction/"), pg.isFormPost():
 			pg = pg.submit()
 		default:
 			return pg, asked
 		}
 	}
+}
+
+// userField is where a sign-in page wants the user's name: Keycloak's form is its own.
+func (pg *page) userField() string {
+	if pg.has("username") {
+		return "username"
+	}
+	return "login"
 }
 
 // isFormPost tells a page that does nothing but post an answer back (OAuth 2.0

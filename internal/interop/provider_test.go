@@ -18,8 +18,9 @@ import (
 	"github.com/postern-go/postern/client"
 )
 
-// startTimeout is generous: a machine that also compiles takes seconds to start Node.
-const startTimeout = 60 * time.Second
+// startTimeout is generous: a machine that also compiles takes seconds to start Node,
+// and half a minute to start Java.
+const startTimeout = 2 * time.Minute
 
 // A provider is one oidc-provider process, configured by op/*.mjs.
 type provider struct {
@@ -58,9 +59,16 @@ func installPackages() error {
 // launchProvider starts a provider on a free port and returns when it listens.
 // env is added to the environment; op.mjs says what it understands.
 func launchProvider(env ...string) (*provider, error) {
-	p := &provider{http: http.DefaultClient, cmd: exec.Command("node", "op.mjs"), stderr: &lockedBuffer{}}
-	p.cmd.Dir = "op"
-	p.cmd.Env = append(append(os.Environ(), "PORT=0", "OP_WITH_STDIN=1"), env...)
+	cmd := exec.Command("node", "op.mjs")
+	cmd.Dir = "op"
+	cmd.Env = append(append(os.Environ(), "PORT=0", "OP_WITH_STDIN=1"), env...)
+	return launch(cmd)
+}
+
+// launch starts a program that prints what it is when it listens, and that ends with
+// its standard input.
+func launch(cmd *exec.Cmd) (*provider, error) {
+	p := &provider{http: http.DefaultClient, cmd: cmd, stderr: &lockedBuffer{}}
 	p.cmd.Stderr = p.stderr
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {
@@ -263,6 +271,10 @@ func (p *provider) endpoint(t *testing.T, name string) string {
 
 func (p *provider) explain(t *testing.T, clientID string) {
 	if !t.Failed() {
+		return
+	}
+	if p.Control == "" { // Keycloak, whose events are in its log
+		t.Logf("provider, log:\n%s", p.stderr)
 		return
 	}
 	for _, e := range p.events(t, clientID) {
