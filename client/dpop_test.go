@@ -107,7 +107,7 @@ func TestDPoPKeys(t *testing.T) {
 			})
 		})
 	}
-	if GenerateDPoPKey().Thumbprint() == GenerateDPoPKey().Thumbprint() {
+	if one, two := GenerateDPoPKey(), GenerateDPoPKey(); one.Thumbprint() == two.Thumbprint() {
 		t.Error("two keys are one")
 	}
 }
