@@ -309,6 +309,44 @@ func TestNonceRetryHasABound(t *testing.T) {
 	}
 }
 
+// What else may come with a nonce: nothing of it is asked for again, or followed.
+func TestHostileNonceAnswers(t *testing.T) {
+	const asks = `{"error":"use_dpop_nonce"}`
+	for _, test := range []struct {
+		name, body string
+		status     int
+		want       error
+		text       string // after "client: token endpoint: "
+	}{
+		{"HTML", "<html>use_dpop_nonce", 400, ErrRejected, "rejected: status 400: no error code"},
+		{"cut short", `{"error":"use_dpop_nonce"`, 400, ErrRejected, "rejected: status 400: no error code"},
+		{"twice", `{"error":"use_dpop_nonce","error":"use_dpop_nonce"}`, 400, ErrRejected, "rejected: status 400: no error code"},
+		{"folded", `{"Error":"use_dpop_nonce"}`, 400, ErrRejected, "rejected: status 400: no error code"},
+		{"a list", `{"error":["use_dpop_nonce"]}`, 400, ErrRejected, "rejected: status 400: no error code"},
+		{"redirect", asks, 307, ErrRejected, `rejected: status 307: "use_dpop_nonce"`},
+		{"too long", asks + strings.Repeat(" ", maxBody), 400, ErrRejected, "rejected: status 400: the answer has more than 1048576 bytes"},
+		{"beside tokens", `{"error":"use_dpop_nonce",` + goodAnswer[:len(goodAnswer)-len(`,"id_token":ID`)] + `}`, 200, ErrRejected, `rejected: status 200: "use_dpop_nonce"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newOP(t)
+			c := p.bound(GenerateDPoPKey(), nil)
+			p.handle("/token", func(*http.Request) (*http.Response, error) {
+				resp := textResponse(test.status, "application/json", test.body)
+				resp.Header.Set("DPoP-Nonce", "n")
+				resp.Header.Set("Location", "https://evil.example/token")
+				return resp, nil
+			})
+			_, err := c.Refresh(t.Context(), &Tokens{RefreshToken: "refresh-token-CANARY-1"})
+			if !errors.Is(err, test.want) || err.Error() != "client: token endpoint: "+test.text {
+				t.Errorf("got %v, want %s", err, test.text)
+			}
+			if n := len(p.seen("/token")); n != 1 {
+				t.Errorf("%d requests, want one", n)
+			}
+		})
+	}
+}
+
 // Where no proof was sent, there is nothing to send again.
 func TestNoNonceRetryWithoutAProof(t *testing.T) {
 	p := newOP(t)
