@@ -112,6 +112,30 @@ func TestDPoPKeys(t *testing.T) {
 	}
 }
 
+// publicOnly stands for a key elsewhere.
+type publicOnly struct {
+	crypto.Signer
+	key crypto.PublicKey
+}
+
+func (k publicOnly) Public() crypto.PublicKey { return k.key }
+
+// The key of the examples of RFC 9449, and its thumbprint there (6.1).
+func TestThumbprintOfTheRFC(t *testing.T) {
+	const x, y = "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs", "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"
+	keys, err := jwtverify.ParseJWKS([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"` + x + `","y":"` + y + `"}]}`))
+	if err != nil || len(keys) != 1 {
+		t.Fatal(err)
+	}
+	key := dpopKey(t, publicOnly{key: keys[0].Public})
+	if got := key.Thumbprint(); got != "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" {
+		t.Errorf("got %s", got)
+	}
+	if key.public.Type != "EC" || key.public.Curve != "P-256" || key.public.X != x || key.public.Y != y {
+		t.Errorf("got %+v", key.public)
+	}
+}
+
 func TestDPoPKeyRejected(t *testing.T) {
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
@@ -121,7 +145,7 @@ func TestDPoPKeyRejected(t *testing.T) {
 		"there is no key":                         nil,
 		"RSA key has fewer than 2048 bits":        weak,
 		"key is on a curve that no algorithm has": ecKey(t, elliptic.P224()),
-		"a key of type struct {} signs no tokens": oddSigner{},
+		"a key of type struct {} signs no tokens": publicOnly{key: struct{}{}},
 	} {
 		key, err := NewDPoPKey(signer)
 		if key != nil || err == nil || err.Error() != "client: DPoP key: "+want {
@@ -133,10 +157,6 @@ func TestDPoPKeyRejected(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
-
-type oddSigner struct{ crypto.Signer }
-
-func (oddSigner) Public() crypto.PublicKey { return struct{}{} }
 
 // What is added to a sign-in: a thumbprint in front, a proof behind, and nothing else.
 func TestDPoPSignIn(t *testing.T) {
