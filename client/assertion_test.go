@@ -575,7 +575,7 @@ func TestAssertionHints(t *testing.T) {
 		methods []string
 		want    string
 	}{
-		{PrivateKeyJWT{Key: testKey()}, "", nil, "private_key_jwt was refused; does the provider have the public key, and does it want another audience than its issuer?"},
+		{PrivateKeyJWT{Key: testKey()}, "", nil, "private_key_jwt was refused; does the provider have the public key, want another audience than its issuer, or have another time?"},
 		{SecretJWT{}, secretOf(32), nil, "client_secret_jwt was refused; if the secret is right, try Config.Auth: client.SecretBasic{}"},
 		{SecretJWT{}, secretOf(32), []string{"client_secret_jwt"}, ""},
 		{AppleSecret{TeamID: "t", KeyID: "k", Key: testKey()}, "", []string{"client_secret_post"}, ""},

@@ -137,7 +137,7 @@ func authHint(used ClientAuth, methods []string) string {
 	case SecretJWT{}.method():
 		return hintOther(refused, methods, SecretBasic{})
 	case PrivateKeyJWT{}.method():
-		return refused + "does the provider have the public key, and does it want another audience than its issuer?"
+		return refused + "does the provider have the public key, want another audience than its issuer, or have another time?"
 	case TLSClientAuth{}.method(), SelfSignedTLSClientAuth{}.method():
 		return refused + "does the provider know the certificate, and does its metadata have mtls_endpoint_aliases?"
 	}

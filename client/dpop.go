@@ -100,14 +100,6 @@ func (cfg *Config) tokenType() string {
 	return typeBearer
 }
 
-// thumbprint is the dpop_jkt of an authorization request (RFC 9449 10); empty: none.
-func (cfg *Config) thumbprint() string {
-	if cfg.DPoP == nil {
-		return ""
-	}
-	return cfg.DPoP.thumbprint
-}
-
 type proofHeader struct {
 	Type      string `json:"typ"`
 	Algorithm string `json:"alg"`

@@ -27,7 +27,7 @@ import (
 // The error wraps ErrInvalidGrant where the user has to sign in again: the provider
 // said so, or t has no refresh token, or the answer's ID token was refused. Dead
 // grants do not all say invalid_grant; so, once t.Expiry is past, every refusal is
-// taken for one, unless it blames the client (invalid_client). It wraps
+// taken for one, unless it blames the client (invalid_client, invalid_dpop_proof). It wraps
 // ErrUnavailable where the provider is in trouble and t is still good; and
 // ErrRejected for every other answer.
 func (c *Client) Refresh(ctx context.Context, t *Tokens) (*Tokens, error) {
@@ -124,10 +124,16 @@ func (c *Client) deadGrant(t *Tokens, err error) error {
 		return err
 	}
 	refused := e.Status >= 400 && e.Status < 500 || e.Status == http.StatusOK && e.Code != ""
-	if refused && e.Code != "invalid_client" && errors.Is(e, ErrRejected) {
+	if refused && !blamesClient(e.Code) && errors.Is(e, ErrRejected) {
 		e.Err = ErrInvalidGrant
 	}
 	return e
+}
+
+// blamesClient tells an error of the request that would hit any grant: a key that changed,
+// a clock that is wrong.
+func blamesClient(code string) bool {
+	return code == "invalid_client" || code == "invalid_dpop_proof" || code == useNonce
 }
 
 // checkOwn keeps tokens from being sent to a provider that they are not of.

@@ -232,6 +232,8 @@ func TestDeadGrant(t *testing.T) {
 		{"403", json, `{"error":"access_denied"}`, 403, ErrRejected, ErrInvalidGrant},
 		{"error in a 200", json, `{"error":"bad_refresh_token"}`, 200, ErrRejected, ErrInvalidGrant},
 		{"invalid_client", json, `{"error":"invalid_client"}`, 401, ErrRejected, ErrRejected},
+		{"invalid_dpop_proof", json, `{"error":"invalid_dpop_proof"}`, 400, ErrRejected, ErrRejected},
+		{"use_dpop_nonce", json, `{"error":"use_dpop_nonce"}`, 400, ErrRejected, ErrRejected},
 		{"408", "", ``, 408, ErrUnavailable, ErrUnavailable},
 		{"429", "", ``, 429, ErrUnavailable, ErrUnavailable},
 		{"temporarily_unavailable", json, `{"error":"temporarily_unavailable"}`, 400, ErrUnavailable, ErrUnavailable},

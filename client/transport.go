@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"golang.org/x/oauth2"
 
@@ -31,7 +32,10 @@ import (
 // It does not refresh: [Client.TokenSource] does. [oauth2.NewClient] does not know DPoP.
 func (c *Client) Transport(base http.RoundTripper, source oauth2.TokenSource) http.RoundTripper {
 	if base == nil {
-		base = c.cfg.callTransport()
+		base = c.call.Transport
+	}
+	if base == nil {
+		base = http.DefaultTransport
 	}
 	return &transport{client: c, base: base, source: source}
 }
@@ -62,7 +66,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp, err := t.send(r, token)
-	if err != nil || !t.wantsNonce(resp) {
+	if err != nil || !wantsOtherProof(resp, token) {
 		return resp, err
 	}
 	again := replay(r)
@@ -121,10 +125,10 @@ func (t *transport) send(r *http.Request, token *oauth2.Token) (*http.Response, 
 	return resp, err
 }
 
-// wantsNonce tells whether the API asks for a proof with the nonce that it brings (RFC
-// 9449 9).
-func (t *transport) wantsNonce(resp *http.Response) bool {
-	return t.client.cfg.DPoP != nil && resp.StatusCode == http.StatusUnauthorized &&
+// wantsOtherProof tells whether the API asks for a proof with the nonce that it brings
+// (RFC 9449 9).
+func wantsOtherProof(resp *http.Response, token *oauth2.Token) bool {
+	return strings.EqualFold(token.TokenType, typeDPoP) && resp.StatusCode == http.StatusUnauthorized &&
 		nonceOf(resp.Header) != "" && challengesNonce(resp.Header)
 }
 

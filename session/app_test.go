@@ -61,6 +61,7 @@ func newApp(t testing.TB, change ...func(*appConfig)) *app {
 	if cfg.client.Scopes != nil {
 		cc.Scopes = cfg.client.Scopes
 	}
+	cc.DPoP = cfg.client.DPoP
 	rp, err := client.New(cc)
 	if err != nil {
 		t.Fatal(err)

@@ -101,7 +101,8 @@ type Config struct {
 	// nil: a page that says so.
 	SignedOut http.Handler
 
-	// Transport carries the requests of Session.HTTPClient. nil: http.DefaultTransport.
+	// Transport carries the requests of Session.HTTPClient. Where access tokens are bound
+	// to client.Config.Certificate, it must show that. nil: http.DefaultTransport.
 	Transport http.RoundTripper
 
 	Logger *slog.Logger     // nil: slog.Default()

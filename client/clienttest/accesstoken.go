@@ -41,7 +41,7 @@ func (p *Provider) newAccessToken(g *grant, subject string, scope []string) stri
 // "audience" of the authorization request named.
 func (p *Provider) accessTokenClaims(g *grant, subject string, scope []string) map[string]any {
 	now := p.Now()
-	return map[string]any{
+	claims := map[string]any{
 		"iss":       p.Issuer(),
 		"sub":       subject,
 		"aud":       orDefault(g.audience, orDefault(p.audience, p.Issuer())),
@@ -53,6 +53,10 @@ func (p *Provider) accessTokenClaims(g *grant, subject string, scope []string) m
 		"auth_time": g.session.authTime.Unix(),
 		"acr":       g.session.acr,
 	}
+	if g.jkt != "" {
+		claims["cnf"] = map[string]any{"jkt": g.jkt} // RFC 9449 section 6.1
+	}
+	return claims
 }
 
 func (p *Provider) issueAccessToken(g *grant, claims map[string]any) string {

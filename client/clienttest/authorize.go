@@ -26,6 +26,7 @@ type authorization struct {
 	state, nonce string
 	challenge    string
 	audience     string
+	jkt          string // dpop_jkt
 	loginHint    string
 	scope        []string
 	prompt       []string
@@ -94,6 +95,7 @@ func (p *Provider) parseAuthorization(q url.Values) (*authorization, *endpointEr
 		nonce:       q.Get("nonce"),
 		challenge:   q.Get("code_challenge"),
 		audience:    q.Get("audience"),
+		jkt:         q.Get("dpop_jkt"),
 		loginHint:   q.Get("login_hint"),
 		scope:       strings.Fields(q.Get("scope")),
 		prompt:      strings.Fields(q.Get("prompt")),
@@ -170,6 +172,7 @@ func (p *Provider) grantCode(a *authorization, s *session) url.Values {
 		nonce:       a.nonce,
 		scope:       a.scope,
 		audience:    a.audience,
+		jkt:         a.jkt,
 		session:     *s,
 	}
 	values := url.Values{}

@@ -74,6 +74,7 @@ func (p *Provider) metadata() map[string]any {
 		"revocation_endpoint_auth_methods_supported":     p.authMethods(),
 		"introspection_endpoint_auth_methods_supported":  p.authMethods(),
 		"code_challenge_methods_supported":               []string{"S256"},
+		"dpop_signing_alg_values_supported":              proofAlgorithms(),
 		"authorization_response_iss_parameter_supported": true,
 		"request_uri_parameter_supported":                false,
 	}

@@ -18,6 +18,7 @@ type grant struct {
 	challenge, nonce    string
 	scope               []string
 	audience            string
+	jkt                 string // dpop_jkt, the thumbprint of the key that the tokens are bound to; empty: none
 	session             session
 	dead                bool // guarded by Provider.mu
 }

@@ -65,7 +65,7 @@ func (p *Provider) introspect(token string, c *registered) map[string]any {
 	if t := p.bearer(token); t != nil && mine(t.grant) {
 		answer := maps.Clone(t.claims)
 		answer["active"] = true
-		answer["token_type"] = "Bearer"
+		answer["token_type"] = t.grant.tokenType()
 		return answer
 	}
 	if g := p.refreshable(token); g != nil && mine(g) {

@@ -71,6 +71,11 @@ type Options struct {
 	// and the old one stays good.
 	NoRotation bool
 
+	// DPoPNonce makes DPoP proofs need a nonce, which the answer to one without it has (RFC
+	// 9449 section 8). A client whose authorization request has dpop_jkt gets bound tokens in
+	// any case.
+	DPoPNonce bool
+
 	// Now is the clock that Advance adds to. Zero: time.Now.
 	Now func() time.Time
 }
@@ -121,6 +126,7 @@ type Provider struct {
 	noRotation           bool
 	audience             string
 	opaque               bool
+	dpopNonce            string // that proofs must carry; empty: none
 	transport            *http.Transport
 	server               *http.Server
 	memory               *pipeListener
@@ -142,6 +148,7 @@ type Provider struct {
 	refresh  map[string]*refreshToken
 	access   map[string]*accessToken
 	idTokens map[[32]byte]*grant // by SHA-256, for id_token_hint
+	proofs   map[string]bool     // jti of the DPoP proofs so far
 
 	requests []*Request
 	counts   map[string]int
@@ -163,6 +170,7 @@ func New(opts *Options) *Provider {
 		noRotation:     opts.NoRotation,
 		audience:       opts.Audience,
 		opaque:         opts.OpaqueAccessTokens,
+		dpopNonce:      newNonce(opts.DPoPNonce),
 		issuer:         orDefault(opts.Issuer, defaultIssuer),
 		released:       make(chan struct{}),
 		sessions:       map[string]*session{},
@@ -170,6 +178,7 @@ func New(opts *Options) *Provider {
 		refresh:        map[string]*refreshToken{},
 		access:         map[string]*accessToken{},
 		idTokens:       map[[32]byte]*grant{},
+		proofs:         map[string]bool{},
 		counts:         map[string]int{},
 	}
 	if p.now == nil {

@@ -21,7 +21,8 @@ const (
 // registered is a Client with its defaults filled in.
 type registered struct {
 	Client
-	open bool // has no list of redirect URLs: Config adds to it
+	open   bool   // has no list of redirect URLs: Config adds to it
+	proved string // of the request at hand: the thumbprint of the key of its DPoP proof
 }
 
 func register(clients []Client) []*registered {

@@ -15,6 +15,7 @@ const retryAfter = "30" // seconds, of Token429
 // 4.1.3 and 6).
 func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 	p.hold(r.Context(), TokenSlow)
+	p.giveNonce(w)
 	if p.tokenFault(w, r) {
 		return
 	}
@@ -62,6 +63,9 @@ func (p *Provider) token(r *http.Request) (map[string]any, *endpointError) {
 		}
 	}
 	c, refused := p.authenticate(r)
+	if refused == nil {
+		c.proved, refused = p.proof(r, "")
+	}
 	if refused != nil {
 		return nil, refused
 	}
@@ -84,6 +88,9 @@ func (p *Provider) exchange(r *http.Request, c *registered) (map[string]any, *en
 	if r.PostForm.Get("redirect_uri") != g.redirectURL {
 		return nil, invalidGrant("the redirect_uri is not that of the authorization request")
 	}
+	if refused := g.checkKey(c.proved); refused != nil {
+		return nil, refused
+	}
 	sum := sha256.Sum256([]byte(r.PostForm.Get("code_verifier")))
 	if subtle.ConstantTimeCompare([]byte(encode(sum[:])), []byte(g.challenge)) != 1 {
 		return nil, invalidGrant("the code_verifier does not match the code_challenge")
@@ -100,6 +107,9 @@ func (p *Provider) exchange(r *http.Request, c *registered) (map[string]any, *en
 func (p *Provider) renewTokens(r *http.Request, c *registered) (map[string]any, *endpointError) {
 	rotate := !p.noRotation && !p.has(RefreshNoRotation)
 	g, refused := p.renew(r.PostForm.Get("refresh_token"), c.ID, rotate)
+	if refused == nil {
+		refused = g.checkKey(c.proved)
+	}
 	if refused != nil {
 		return nil, refused
 	}
@@ -128,7 +138,7 @@ func (p *Provider) tokens(g *grant, subject, nonce string, scope []string) map[s
 	accessToken := p.newAccessToken(g, subject, scope)
 	return map[string]any{
 		"access_token": accessToken,
-		"token_type":   "Bearer",
+		"token_type":   g.tokenType(),
 		"expires_in":   int(p.accessTokenTTL.Seconds()),
 		"scope":        strings.Join(scope, " "),
 		"id_token":     p.newIDToken(g, subject, nonce, beside{accessToken: accessToken}),

@@ -22,11 +22,18 @@ func (p *Provider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 		redirectElsewhere(w)
 		return
 	}
-	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	token := p.bearer(value)
-	if token == nil || !strings.EqualFold(scheme, "Bearer") || p.has(UserInfo401) {
-		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_token"})
+	p.giveNonce(w)
+	token, refused := p.present(r)
+	if p.has(UserInfo401) {
+		refused = &endpointError{http.StatusUnauthorized, "invalid_token", "refused"}
+	}
+	if refused != nil {
+		scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "DPoP") {
+			scheme = "Bearer"
+		}
+		w.Header().Set("WWW-Authenticate", scheme+` error="`+refused.code+`"`)
+		writeJSON(w, refused.status, map[string]any{"error": refused.code})
 		return
 	}
 	p.writeUserInfo(w, token.grant.session.subject)

@@ -121,6 +121,25 @@ func TestCertificateAuthentication(t *testing.T) {
 	}
 }
 
+// With both, the certificate is for the client and DPoP for the tokens.
+func TestCertificateAuthenticationWithDPoP(t *testing.T) {
+	p := startMTLS(t)
+	mine := newCertificate(t, "mine")
+	reg := p.register(t, callbackURL, metadata{
+		"token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": certificateJWKS(t, mine), "x_dpop_nonce": true,
+	})
+	dpop := client.GenerateDPoPKey()
+	rp := p.client(t, reg, func(cfg *client.Config) {
+		cfg.Auth, cfg.Certificate, cfg.ClientSecret, cfg.DPoP = client.SelfSignedTLSClientAuth{}, &mine, "", dpop
+	})
+	tokens, _ := p.person(t).signIn(rp, "alice", nil)
+	tokens = refresh(t, rp, tokens)
+	if _, err := rp.UserInfo(t.Context(), tokens); err != nil {
+		t.Errorf("userinfo: %v", err)
+	}
+	wantBound(t, rp, tokens.AccessToken, dpop.Thumbprint())
+}
+
 // boundTo asks the provider which certificate a token is bound to.
 func boundTo(t *testing.T, rp *client.Client, token string) string {
 	t.Helper()
