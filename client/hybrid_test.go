@@ -213,7 +213,10 @@ func TestV8MixUpOfOtherAnswers(t *testing.T) {
 
 // RFC 9449 10: the code is bound to the key, whatever the road of the request.
 func TestDPoPKeyOfTheRequest(t *testing.T) {
-	key := &DPoPKey{signer: testKey()}
+	key, err := NewDPoPKey(testKey())
+	if err != nil {
+		t.Fatal(err)
+	}
 	jkt, err := jwtverify.Key{Public: testKey().Public()}.Thumbprint()
 	if err != nil {
 		t.Fatal(err)
