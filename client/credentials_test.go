@@ -190,19 +190,23 @@ func TestClientCredentialsSourceBacksOff(t *testing.T) {
 	}
 }
 
-// A transport that panics takes its own caller with it, and nobody else.
+// A transport that panics takes its own caller with it, and nobody else. In a bubble,
+// because net/http keeps a goroutine for the timeout of such a request.
 func TestClientCredentialsSourceTransportPanics(t *testing.T) {
-	p := newOP(t)
-	p.handle("/token", func(*http.Request) (*http.Response, error) { panic("transport") })
-	source := p.client(nil).ClientCredentialsSource(nil)
-	func() {
-		defer func() {
-			if recover() == nil {
-				t.Error("the panic is lost")
-			}
+	synctest.Test(t, func(t *testing.T) {
+		p := newOP(t)
+		p.handle("/token", func(*http.Request) (*http.Response, error) { panic("transport") })
+		source := p.client(nil).ClientCredentialsSource(nil)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic is lost")
+				}
+			}()
+			source.Token()
 		}()
-		source.Token()
-	}()
-	p.numbered(300)
-	wantToken(t, source, "a1")
+		p.numbered(300)
+		wantToken(t, source, "a1")
+		<-time.After(httpTimeout)
+	})
 }
