@@ -104,9 +104,9 @@ func TestClientCredentialsSource(t *testing.T) {
 func TestClientCredentialsSourceCopies(t *testing.T) {
 	p := newOP(t)
 	p.numbered(300)
-	opts := &GrantOptions{Scopes: []string{"read"}, Resources: []string{"urn:r"}, Audiences: []string{"a"}, Extra: url.Values{"x": {"y"}}}
+	opts := &GrantOptions{Scopes: []string{"read"}, Resource: []string{"urn:r"}, Audience: []string{"a"}, Extra: url.Values{"x": {"y"}}}
 	source := p.client(nil).ClientCredentialsSource(opts)
-	opts.Scopes[0], opts.Resources[0], opts.Audiences[0], opts.Extra["x"][0], opts.Extra["z"] = "n", "n", "n", "n", []string{"n"}
+	opts.Scopes[0], opts.Resource[0], opts.Audience[0], opts.Extra["x"][0], opts.Extra["z"] = "n", "n", "n", "n", []string{"n"}
 	first, err := source.Token()
 	if err != nil {
 		t.Fatal(err)

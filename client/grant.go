@@ -31,8 +31,8 @@ const (
 // in any case, and Config.Scopes where Scopes is nil.
 type GrantOptions struct {
 	Scopes    []string   // what the access token is to allow
-	Resources []string   // where it is to be used: absolute URIs (RFC 8707 2)
-	Audiences []string   // likewise, by the provider's names (RFC 8693 2.1; Auth0's audience)
+	Resource []string   // where it is to be used: absolute URIs (RFC 8707 2)
+	Audience []string   // likewise, by the provider's names (RFC 8693 2.1; Auth0's audience)
 	Extra     url.Values // what else the provider takes. Not for what this package sets: that is an error
 }
 
@@ -53,13 +53,13 @@ func (o *GrantOptions) validate() error {
 	if err := checkScopes(o.Scopes); err != nil {
 		return fmt.Errorf("GrantOptions.Scopes: %w", err)
 	}
-	for _, resource := range o.Resources {
+	for _, resource := range o.Resource {
 		if err := checkResource(resource); err != nil {
-			return fmt.Errorf("GrantOptions.Resources: %q %w", cut(resource, quoted), err)
+			return fmt.Errorf("GrantOptions.Resource: %q %w", cut(resource, quoted), err)
 		}
 	}
-	if slices.Contains(o.Audiences, "") {
-		return errors.New("GrantOptions.Audiences has an empty one")
+	if slices.Contains(o.Audience, "") {
+		return errors.New("GrantOptions.Audience has an empty one")
 	}
 	for name := range o.Extra {
 		if name == "" || slices.Contains(grantReserved[:], name) {
@@ -86,7 +86,7 @@ func (o *GrantOptions) clone() *GrantOptions {
 		return nil
 	}
 	n := &GrantOptions{
-		Scopes: slices.Clone(o.Scopes), Resources: slices.Clone(o.Resources), Audiences: slices.Clone(o.Audiences),
+		Scopes: slices.Clone(o.Scopes), Resource: slices.Clone(o.Resource), Audience: slices.Clone(o.Audience),
 		Extra: maps.Clone(o.Extra),
 	}
 	for name, values := range n.Extra {
@@ -116,7 +116,7 @@ func (o *GrantOptions) form(scope string, own url.Values) url.Values {
 	form := url.Values{}
 	if o != nil {
 		maps.Copy(form, o.Extra)
-		form["resource"], form["audience"] = o.Resources, o.Audiences
+		form["resource"], form["audience"] = o.Resource, o.Audience
 	}
 	form.Set("scope", scope)
 	maps.Copy(form, own)

@@ -102,7 +102,7 @@ func basicHeader() http.Header {
 // What goes over the wire, to the byte, and nothing beside it.
 func TestGrantRequests(t *testing.T) {
 	all := &GrantOptions{
-		Scopes: []string{"a", "b"}, Resources: []string{"https://api.example.com/x?y", "urn:api"}, Audiences: []string{"api", "b c"},
+		Scopes: []string{"a", "b"}, Resource: []string{"https://api.example.com/x?y", "urn:api"}, Audience: []string{"api", "b c"},
 		Extra: url.Values{"organization": {"org 1"}, "empty": {""}},
 	}
 	const more = "&organization=org+1&"
@@ -185,11 +185,11 @@ func TestGrantOptionsRefused(t *testing.T) {
 		want string
 	}{
 		{"scope with a space", GrantOptions{Scopes: []string{"a b"}}, `client: GrantOptions.Scopes: "a b" is not a scope`},
-		{"resource relative", GrantOptions{Resources: []string{"/api"}}, `client: GrantOptions.Resources: "/api" is not an absolute URI`},
-		{"resource with a fragment", GrantOptions{Resources: []string{"https://a/#b"}}, `client: GrantOptions.Resources: "https://a/#b" must not have a fragment`},
-		{"resource with a space", GrantOptions{Resources: []string{"https://a/ b"}}, `client: GrantOptions.Resources: "https://a/ b" is not an absolute URI`},
-		{"resource empty", GrantOptions{Resources: []string{""}}, `client: GrantOptions.Resources: "" is not an absolute URI`},
-		{"audience empty", GrantOptions{Audiences: []string{"a", ""}}, `client: GrantOptions.Audiences has an empty one`},
+		{"resource relative", GrantOptions{Resource: []string{"/api"}}, `client: GrantOptions.Resource: "/api" is not an absolute URI`},
+		{"resource with a fragment", GrantOptions{Resource: []string{"https://a/#b"}}, `client: GrantOptions.Resource: "https://a/#b" must not have a fragment`},
+		{"resource with a space", GrantOptions{Resource: []string{"https://a/ b"}}, `client: GrantOptions.Resource: "https://a/ b" is not an absolute URI`},
+		{"resource empty", GrantOptions{Resource: []string{""}}, `client: GrantOptions.Resource: "" is not an absolute URI`},
+		{"audience empty", GrantOptions{Audience: []string{"a", ""}}, `client: GrantOptions.Audience has an empty one`},
 		{"no name", GrantOptions{Extra: url.Values{"": {"a"}}}, `client: GrantOptions.Extra: "" is set by this package`},
 	} {
 		for _, call := range grantCalls() {

@@ -34,7 +34,7 @@ func TestExchangeToken(t *testing.T) {
 			p := newOP(t)
 			p.reply("/token", 200, "application/json", test.body)
 			got, err := p.client(nil).ExchangeToken(context.Background(),
-				TokenExchange{SubjectToken: "s", Requested: test.requested}, &GrantOptions{Scopes: []string{"read"}})
+				TokenExchange{SubjectToken: "the-subject", Requested: test.requested}, &GrantOptions{Scopes: []string{"read"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,7 @@ func TestExchangeTokenRejects(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := newOP(t)
 			p.reply("/token", 200, "application/json", test.body)
-			got, err := p.client(nil).ExchangeToken(context.Background(), TokenExchange{SubjectToken: "s", Requested: test.requested}, nil)
+			got, err := p.client(nil).ExchangeToken(context.Background(), TokenExchange{SubjectToken: "the-subject", Requested: test.requested}, nil)
 			if got != nil || !errors.Is(err, ErrRejected) || err.Error() != test.want {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
@@ -94,7 +94,7 @@ func TestNotAccessTokenElsewhere(t *testing.T) {
 	if _, err := c.ClientCredentials(context.Background(), nil); !errors.Is(err, ErrRejected) || err.Error() != want {
 		t.Errorf("client_credentials: got %v, want %s", err, want)
 	}
-	if _, err := c.Refresh(context.Background(), &Tokens{RefreshToken: "r"}); !errors.Is(err, ErrRejected) || err.Error() != want {
+	if _, err := c.Refresh(context.Background(), &Tokens{RefreshToken: "the-refresh-token"}); !errors.Is(err, ErrRejected) || err.Error() != want {
 		t.Errorf("refresh: got %v, want %s", err, want)
 	}
 	if _, err := c.JWTBearer(context.Background(), testAssertion, nil); !errors.Is(err, ErrRejected) || err.Error() != want {
@@ -109,9 +109,9 @@ func TestTokenExchangeRefused(t *testing.T) {
 		want string
 	}{
 		{"no subject", TokenExchange{ActorToken: "a"}, "client: TokenExchange.SubjectToken is empty"},
-		{"type of no actor", TokenExchange{SubjectToken: "s", ActorTokenType: TypeJWT}, "client: TokenExchange.ActorTokenType is set, and ActorToken is empty"},
-		{"type that is no URI", TokenExchange{SubjectToken: "s", SubjectTokenType: "access_token"}, `client: TokenExchange: "access_token" is not a token type, which is a URI`},
-		{"requested type with a space", TokenExchange{SubjectToken: "s", Requested: "urn:a b"}, `client: TokenExchange: "urn:a b" is not a token type, which is a URI`},
+		{"type of no actor", TokenExchange{SubjectToken: "the-subject", ActorTokenType: TypeJWT}, "client: TokenExchange.ActorTokenType is set, and ActorToken is empty"},
+		{"type that is no URI", TokenExchange{SubjectToken: "the-subject", SubjectTokenType: "access_token"}, `client: TokenExchange: "access_token" is not a token type, which is a URI`},
+		{"requested type with a space", TokenExchange{SubjectToken: "the-subject", Requested: "urn:a b"}, `client: TokenExchange: "urn:a b" is not a token type, which is a URI`},
 	} {
 		p := newOP(t)
 		if _, err := p.client(nil).ExchangeToken(context.Background(), test.x, nil); err == nil || err.Error() != test.want {
@@ -130,7 +130,7 @@ func TestExchangeTokenRequest(t *testing.T) {
 		return jsonResponse(200, map[string]any{"access_token": "<saml/>", "token_type": "N_A", "issued_token_type": string(TypeSAML2)}), nil
 	})
 	x := TokenExchange{SubjectToken: "s&t", SubjectTokenType: TypeIDToken, ActorToken: "act", ActorTokenType: TypeJWT, Requested: TypeSAML2}
-	opts := &GrantOptions{Audiences: []string{"a", "b"}, Resources: []string{"https://api.example.com"}, Scopes: []string{"x", "y"}}
+	opts := &GrantOptions{Audience: []string{"a", "b"}, Resource: []string{"https://api.example.com"}, Scopes: []string{"x", "y"}}
 	if _, err := p.client(nil).ExchangeToken(context.Background(), x, opts); err != nil {
 		t.Fatal(err)
 	}
