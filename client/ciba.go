@@ -169,8 +169,8 @@ const claimAuthReqID = "urn:openid:params:jwt:claim:auth_req_id"
 // wraps ErrInvalidGrant where they did not decide in time, and ErrRejected where an answer
 // or the ID token did not pass: begin anew.
 func (c *Client) WaitCIBA(ctx context.Context, l *CIBALogin) (*Tokens, error) {
-	if l == nil || l.id == "" {
-		return nil, errNotBegun
+	if l == nil {
+		l = &CIBALogin{}
 	}
 	wait := l.pending.interval
 	if l.pinged {

@@ -190,7 +190,7 @@ func TestWaitCIBASubject(t *testing.T) {
 func TestWaitCIBANotBegun(t *testing.T) {
 	p := newGrantOP(t)
 	for _, l := range []*CIBALogin{nil, {}} {
-		if _, err := p.client(nil).WaitCIBA(context.Background(), l); err != errNotBegun {
+		if _, err := p.client(nil).WaitCIBA(context.Background(), l); !errors.Is(err, ErrRejected) || err.Error() != "client: rejected: the sign-in was not begun by this client" {
 			t.Errorf("got %v", err)
 		}
 	}

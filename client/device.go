@@ -125,13 +125,11 @@ func checkPage(page string, allowHTTP bool) error {
 // wraps ErrInvalidGrant where the code expired, and ErrRejected where an answer or the ID
 // token did not pass: begin anew.
 func (c *Client) WaitDevice(ctx context.Context, l *DeviceLogin) (*Tokens, error) {
-	if l == nil || l.code == "" {
-		return nil, errNotBegun
+	if l == nil {
+		l = &DeviceLogin{}
 	}
 	return c.poll(ctx, &l.pending, l.pending.interval, url.Values{"grant_type": {grantDevice}, "device_code": {l.code}})
 }
-
-var errNotBegun = fmt.Errorf("client: %w: the sign-in was not begun by this package", ErrRejected)
 
 // Format prints [redacted], whatever the verb.
 func (l DeviceLogin) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }

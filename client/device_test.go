@@ -287,7 +287,7 @@ func TestWaitOfAnotherClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := p.client(func(cfg *Config) { cfg.ClientID = "other" })
-	const want = "client: rejected: the sign-in was begun by another client"
+	const want = "client: rejected: the sign-in was not begun by this client"
 	if _, err := other.WaitDevice(context.Background(), l); !errors.Is(err, ErrRejected) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -296,7 +296,7 @@ func TestWaitOfAnotherClient(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	for _, l := range []*DeviceLogin{nil, {}} {
-		if _, err := other.WaitDevice(context.Background(), l); !errors.Is(err, ErrRejected) || err != errNotBegun {
+		if _, err := other.WaitDevice(context.Background(), l); !errors.Is(err, ErrRejected) || err.Error() != want {
 			t.Errorf("got %v", err)
 		}
 	}

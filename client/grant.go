@@ -30,10 +30,10 @@ const (
 // signs in ([Client.Device], [Client.CIBA], [Client.InsecurePassword]) openid is asked for
 // in any case, and Config.Scopes where Scopes is nil.
 type GrantOptions struct {
-	Scopes    []string   // what the access token is to allow
+	Scopes   []string   // what the access token is to allow
 	Resource []string   // where it is to be used: absolute URIs (RFC 8707 2)
 	Audience []string   // likewise, by the provider's names (RFC 8693 2.1; Auth0's audience)
-	Extra     url.Values // what else the provider takes. Not for what this package sets: that is an error
+	Extra    url.Values // what else the provider takes. Not for what this package sets: that is an error
 }
 
 // grantReserved are the parameters that requests of this package have, or that change
@@ -53,10 +53,8 @@ func (o *GrantOptions) validate() error {
 	if err := checkScopes(o.Scopes); err != nil {
 		return fmt.Errorf("GrantOptions.Scopes: %w", err)
 	}
-	for _, resource := range o.Resource {
-		if err := checkResource(resource); err != nil {
-			return fmt.Errorf("GrantOptions.Resource: %q %w", cut(resource, quoted), err)
-		}
+	if err := checkResources(o.Resource); err != nil {
+		return fmt.Errorf("GrantOptions.Resource: %w", err)
 	}
 	if slices.Contains(o.Audience, "") {
 		return errors.New("GrantOptions.Audience has an empty one")
@@ -69,14 +67,13 @@ func (o *GrantOptions) validate() error {
 	return nil
 }
 
-// checkResource applies RFC 8707 2. A resource may be a URN.
-func checkResource(resource string) error {
-	u, err := url.Parse(resource)
-	if err != nil || !u.IsAbs() || !isVisible(resource) {
-		return errors.New("is not an absolute URI")
-	}
-	if strings.Contains(resource, "#") {
-		return errors.New("must not have a fragment")
+// checkResources applies RFC 8707 2.
+func checkResources(resources []string) error {
+	for _, resource := range resources {
+		u, err := url.Parse(resource)
+		if err != nil || !isVisible(resource) || u.Scheme == "" || strings.Contains(resource, "#") {
+			return fmt.Errorf("%q is not an absolute URI without a fragment", cut(resource, quoted))
+		}
 	}
 	return nil
 }

@@ -185,10 +185,10 @@ func TestGrantOptionsRefused(t *testing.T) {
 		want string
 	}{
 		{"scope with a space", GrantOptions{Scopes: []string{"a b"}}, `client: GrantOptions.Scopes: "a b" is not a scope`},
-		{"resource relative", GrantOptions{Resource: []string{"/api"}}, `client: GrantOptions.Resource: "/api" is not an absolute URI`},
-		{"resource with a fragment", GrantOptions{Resource: []string{"https://a/#b"}}, `client: GrantOptions.Resource: "https://a/#b" must not have a fragment`},
-		{"resource with a space", GrantOptions{Resource: []string{"https://a/ b"}}, `client: GrantOptions.Resource: "https://a/ b" is not an absolute URI`},
-		{"resource empty", GrantOptions{Resource: []string{""}}, `client: GrantOptions.Resource: "" is not an absolute URI`},
+		{"resource relative", GrantOptions{Resource: []string{"/api"}}, `client: GrantOptions.Resource: "/api" is not an absolute URI without a fragment`},
+		{"resource with a fragment", GrantOptions{Resource: []string{"https://a/#b"}}, `client: GrantOptions.Resource: "https://a/#b" is not an absolute URI without a fragment`},
+		{"resource with a space", GrantOptions{Resource: []string{"https://a/ b"}}, `client: GrantOptions.Resource: "https://a/ b" is not an absolute URI without a fragment`},
+		{"resource empty", GrantOptions{Resource: []string{""}}, `client: GrantOptions.Resource: "" is not an absolute URI without a fragment`},
 		{"audience empty", GrantOptions{Audience: []string{"a", ""}}, `client: GrantOptions.Audience has an empty one`},
 		{"no name", GrantOptions{Extra: url.Values{"": {"a"}}}, `client: GrantOptions.Extra: "" is set by this package`},
 	} {

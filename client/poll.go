@@ -46,7 +46,7 @@ func (c *Client) newPending(sent time.Time, life, interval time.Duration, want a
 // poll sends form until somebody has decided, the first time after wait.
 func (c *Client) poll(ctx context.Context, p *pending, wait time.Duration, form url.Values) (*Tokens, error) {
 	if p.issuer != c.cfg.Issuer || p.clientID != c.cfg.ClientID {
-		return nil, fmt.Errorf("client: %w: the sign-in was begun by another client", ErrRejected)
+		return nil, fmt.Errorf("client: %w: the sign-in was not begun by this client", ErrRejected)
 	}
 	interval := p.interval
 	for {
