@@ -18,6 +18,8 @@ const (
 	pathLogout    = "/logout"
 
 	pathIntrospect = "/introspect"
+	pathDevice     = "/device-authorization"
+	pathDevicePage = "/device"
 )
 
 // serveDiscovery answers with the metadata (OpenID Connect Discovery section 4).
@@ -63,7 +65,8 @@ func (p *Provider) metadata() map[string]any {
 		"scopes_supported":                               []string{"openid", "profile", "email", scopeOffline},
 		"response_types_supported":                       []string{"code"},
 		"response_modes_supported":                       []string{modeQuery, modeFormPost},
-		"grant_types_supported":                          []string{"authorization_code", "refresh_token"},
+		"device_authorization_endpoint":                  p.endpoint(pathDevice),
+		"grant_types_supported":                          grantTypes(),
 		"prompt_values_supported":                        []string{"none", "login", "select_account"},
 		"subject_types_supported":                        []string{"public"},
 		"id_token_signing_alg_values_supported":          slices.Compact(algorithms),

@@ -19,6 +19,7 @@ type grant struct {
 	scope               []string
 	audience            string
 	session             session
+	machine             bool // there is no user: the client itself
 	dead                bool // guarded by Provider.mu
 }
 

@@ -141,6 +141,7 @@ type Provider struct {
 	codes    map[string]*code
 	refresh  map[string]*refreshToken
 	access   map[string]*accessToken
+	devices  map[string]*device  // by device code
 	idTokens map[[32]byte]*grant // by SHA-256, for id_token_hint
 
 	requests []*Request
@@ -169,6 +170,7 @@ func New(opts *Options) *Provider {
 		codes:          map[string]*code{},
 		refresh:        map[string]*refreshToken{},
 		access:         map[string]*accessToken{},
+		devices:        map[string]*device{},
 		idTokens:       map[[32]byte]*grant{},
 		counts:         map[string]int{},
 	}

@@ -24,7 +24,7 @@ func (p *Provider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 	}
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token := p.bearer(value)
-	if token == nil || !strings.EqualFold(scheme, "Bearer") || p.has(UserInfo401) {
+	if token == nil || token.grant.machine || !strings.EqualFold(scheme, "Bearer") || p.has(UserInfo401) {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_token"})
 		return
