@@ -33,7 +33,8 @@ const (
 // An AuthError is the provider's refusal, as the callback brought it (RFC 6749
 // 4.1.2.1, Core 3.1.2.6): access_denied where the user said no, login_required
 // where prompt=none found nobody signed in. State and issuer of the callback have
-// been checked before it is given out.
+// been checked before it is given out. Where nothing comes back through the browser
+// ([Client.WaitDevice], [Client.WaitCIBA]) it is access_denied, from the token endpoint.
 //
 // Its text is foreign: cut, and of the characters RFC 6749 allows, which are not
 // safe in HTML without escaping.
@@ -69,7 +70,7 @@ func (e *CallbackError) Unwrap() error { return ErrRejected }
 //
 // errors.As also finds an [oauth2.RetrieveError] in it, whose Body is empty.
 type ResponseError struct {
-	Endpoint    string // "discovery", "token", "userinfo", "revocation" or "introspection"
+	Endpoint    string // "discovery", "token", "userinfo", "revocation", "introspection", "device authorization" or "backchannel authentication"
 	Status      int    // of HTTP; 0: no answer
 	Code        string // error (RFC 6749 5.2); empty: none was found
 	Description string // error_description

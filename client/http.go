@@ -145,6 +145,7 @@ func secretsOf(form url.Values) (secrets []string) {
 	for _, name := range [...]string{
 		"code", "code_verifier", "refresh_token", "token", "subject_token", "actor_token", "assertion",
 		"device_code", "auth_req_id", "password", "state", "nonce", "request", "id_token_hint",
+		"login_hint_token", "user_code", "client_notification_token",
 	} {
 		if s := form.Get(name); s != "" {
 			secrets = append(secrets, s)
@@ -183,7 +184,7 @@ func (a *answer) refuse(reason string) *ResponseError {
 // the status: there are providers that send it with 200 or 500.
 func classify(status int, code string) error {
 	switch code {
-	case "invalid_grant":
+	case "invalid_grant", "expired_token": // RFC 8628 3.5, CIBA 11
 		return ErrInvalidGrant
 	case "temporarily_unavailable", "server_error":
 		return ErrUnavailable

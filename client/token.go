@@ -26,6 +26,9 @@ type tokenAnswer struct {
 	scope        []string        // nil: the provider did not say
 	details      json.RawMessage // authorization_details (RFC 9396 7); nil: the provider did not say
 	failed       bool            // there is an error member
+
+	grant           string // that was asked for
+	issuedTokenType string // of a token exchange (RFC 8693 2.2.1)
 }
 
 // maxLifetime is the longest life of an access token that is believed; a longer one
@@ -52,15 +55,17 @@ func (c *Client) token(ctx context.Context, s *snapshot, form url.Values) (*toke
 	if t.failed { // with status 200: GitHub
 		return nil, s.oauthError(a)
 	}
+	t.grant = form.Get("grant_type")
 	if err := t.check(c.cfg.tokenType()); err != nil {
 		return nil, a.refuse(err.Error())
 	}
 	return t, nil
 }
 
-// registeredToken are the members of RFC 6749 5.1 and 5.2, Core 3.1.3.3 and RFC 9396 7.
+// registeredToken are the members of RFC 6749 5.1 and 5.2, Core 3.1.3.3, RFC 8693 2.2.1
+// and RFC 9396 7.
 var registeredToken = []string{
-	"access_token", "token_type", "expires_in", "refresh_token", "scope", "id_token", "authorization_details",
+	"access_token", "token_type", "expires_in", "refresh_token", "scope", "id_token", "issued_token_type", "authorization_details",
 	"error", "error_description", "error_uri",
 }
 
@@ -86,10 +91,11 @@ func members(body string, registered []string, member func(name string, v strict
 func parseTokenAnswer(body string) (*tokenAnswer, error) {
 	t := &tokenAnswer{}
 	texts := map[string]*string{
-		"access_token":  &t.accessToken,
-		"token_type":    &t.tokenType,
-		"refresh_token": &t.refreshToken,
-		"id_token":      &t.idToken,
+		"access_token":      &t.accessToken,
+		"token_type":        &t.tokenType,
+		"refresh_token":     &t.refreshToken,
+		"id_token":          &t.idToken,
+		"issued_token_type": &t.issuedTokenType,
 	}
 	err := members(body, registeredToken, func(name string, v strictjson.Value) error {
 		ok := true
@@ -129,6 +135,9 @@ func (t *tokenAnswer) check(tokenType string) error {
 	}
 	if t.tokenType == "" {
 		return errors.New("token_type is missing")
+	}
+	if t.isNoAccessToken() {
+		return nil
 	}
 	if strings.EqualFold(t.tokenType, tokenType) {
 		t.tokenType = tokenType

@@ -18,7 +18,7 @@ import (
 // are given.
 type Tokens struct {
 	AccessToken  string
-	TokenType    string             // Bearer, or DPoP where Config.DPoP is set
+	TokenType    string             // Bearer, or DPoP where Config.DPoP is set; N_A for what is no access token (see Client.ExchangeToken)
 	RefreshToken string             // empty: none
 	Expiry       time.Time          // of the access token, in whole seconds; zero: the provider did not say
 	Scope        []string           // granted; what was asked for where the answer did not say (RFC 6749 5.1)

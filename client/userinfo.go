@@ -55,9 +55,9 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if !to.bound {
 		to = s.at(to) // a token that is bound to the certificate
 	}
-	a, err := c.ask(ctx, to, t)
+	a, err := c.askUser(ctx, to, t)
 	if err == nil && c.wantsNonce(a) {
-		a, err = c.ask(ctx, to, t)
+		a, err = c.askUser(ctx, to, t)
 	}
 	if err != nil {
 		return nil, err
@@ -65,8 +65,8 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	return s.userInfo(a, t.IDToken.Subject)
 }
 
-// ask sends a GET with the access token of t.
-func (c *Client) ask(ctx context.Context, to endpoint, t *Tokens) (*answer, error) {
+// askUser sends a GET with the access token of t.
+func (c *Client) askUser(ctx context.Context, to endpoint, t *Tokens) (*answer, error) {
 	target, err := url.Parse(to.url)
 	if err != nil {
 		return nil, unavailable(to, err)

@@ -18,6 +18,8 @@ const (
 	pathLogout    = "/logout"
 
 	pathIntrospect = "/introspect"
+	pathDevice     = "/device-authorization"
+	pathDevicePage = "/device"
 )
 
 // serveDiscovery answers with the metadata (OpenID Connect Discovery section 4).
@@ -64,7 +66,8 @@ func (p *Provider) metadata() map[string]any {
 		"response_types_supported":                       []string{"code", "id_token", "code id_token"},
 		"response_modes_supported":                       responseModes(),
 		"authorization_signing_alg_values_supported":     []string{p.algorithm},
-		"grant_types_supported":                          []string{"authorization_code", "refresh_token"},
+		"device_authorization_endpoint":                  p.endpoint(pathDevice),
+		"grant_types_supported":                          grantTypes(),
 		"prompt_values_supported":                        []string{"none", "login", "select_account"},
 		"subject_types_supported":                        []string{"public"},
 		"id_token_signing_alg_values_supported":          slices.Compact(algorithms),

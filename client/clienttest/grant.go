@@ -20,6 +20,7 @@ type grant struct {
 	audience            string
 	jkt                 string // dpop_jkt, the thumbprint of the key that the tokens are bound to; empty: none
 	session             session
+	machine             bool // there is no user: the client itself
 	dead                bool // guarded by Provider.mu
 }
 

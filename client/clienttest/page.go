@@ -25,6 +25,7 @@ type page struct {
 	Choice  *choice    // of the sign-in page
 	Confirm string     // the label of a single button; empty: none
 	Auto    bool       // press it as soon as the page is there, where scripts run
+	Ask     string     // the label of a field for a user code; empty: none
 }
 
 // A choice is who can sign in.

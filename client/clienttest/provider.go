@@ -147,6 +147,7 @@ type Provider struct {
 	codes    map[string]*code
 	refresh  map[string]*refreshToken
 	access   map[string]*accessToken
+	devices  map[string]*device  // by device code
 	idTokens map[[32]byte]*grant // by SHA-256, for id_token_hint
 	proofs   map[string]bool     // jti of the DPoP proofs so far
 
@@ -177,6 +178,7 @@ func New(opts *Options) *Provider {
 		codes:          map[string]*code{},
 		refresh:        map[string]*refreshToken{},
 		access:         map[string]*accessToken{},
+		devices:        map[string]*device{},
 		idTokens:       map[[32]byte]*grant{},
 		proofs:         map[string]bool{},
 		counts:         map[string]int{},

@@ -23,6 +23,8 @@ const (
 	userInfoEndpoint      = "userinfo"
 	revocationEndpoint    = "revocation"
 	introspectionEndpoint = "introspection"
+	deviceEndpoint        = "device_authorization"
+	devicePageEndpoint    = "device"
 	endSessionEndpoint    = "end_session"
 	elsewhereEndpoint     = "elsewhere"
 	unknownEndpoint       = "unknown"
@@ -31,7 +33,7 @@ const (
 func endpoints() []string {
 	return []string{
 		discoveryEndpoint, jwksEndpoint, authorizationEndpoint, signInEndpoint, tokenEndpoint,
-		userInfoEndpoint, revocationEndpoint, introspectionEndpoint, endSessionEndpoint, elsewhereEndpoint, unknownEndpoint,
+		userInfoEndpoint, revocationEndpoint, introspectionEndpoint, deviceEndpoint, devicePageEndpoint, endSessionEndpoint, elsewhereEndpoint, unknownEndpoint,
 	}
 }
 
@@ -39,8 +41,9 @@ func endpoints() []string {
 // and prints without them.
 type Request struct {
 	// Endpoint is discovery, jwks, authorization, sign_in (the form of the sign-in
-	// page), token, userinfo, revocation, introspection, end_session, elsewhere (another host,
-	// where a fault redirected to) or unknown.
+	// page), token, userinfo, revocation, introspection, device_authorization, device (the page
+	// where people type a user code), end_session, elsewhere (another host, where a fault
+	// redirected to) or unknown.
 	Endpoint string
 	Method   string
 	Path     string
@@ -134,6 +137,10 @@ func (p *Provider) route(r *http.Request) (string, http.HandlerFunc) {
 		return revocationEndpoint, allow(p.serveRevoke, "POST")
 	case p.path(pathIntrospect):
 		return introspectionEndpoint, allow(p.serveIntrospect, "POST")
+	case p.path(pathDevice):
+		return deviceEndpoint, allow(p.serveDevice, "POST")
+	case p.path(pathDevicePage):
+		return devicePageEndpoint, allow(p.serveDevicePage, "GET", "POST")
 	case p.path(pathLogout):
 		return endSessionEndpoint, allow(p.serveLogout, "GET", "POST")
 	}

@@ -11,8 +11,8 @@ import (
 
 const retryAfter = "30" // seconds, of Token429
 
-// serveToken answers the grants authorization_code and refresh_token (RFC 6749 sections
-// 4.1.3 and 6).
+// serveToken answers the grants of grantTypes (RFC 6749 sections 4.1.3, 4.4 and 6, RFC
+// 8628 section 3.4, RFC 8693).
 func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 	p.hold(r.Context(), TokenSlow)
 	p.giveNonce(w)
@@ -58,7 +58,7 @@ func (p *Provider) tokenFault(w http.ResponseWriter, r *http.Request) bool {
 
 func (p *Provider) token(r *http.Request) (map[string]any, *endpointError) {
 	for name, values := range r.PostForm {
-		if len(values) > 1 { // RFC 6749 section 3.2
+		if len(values) > 1 && !repeatable(name) { // RFC 6749 section 3.2
 			return nil, invalidRequest("the parameter " + strconv.Quote(name) + " came twice")
 		}
 	}
@@ -70,12 +70,18 @@ func (p *Provider) token(r *http.Request) (map[string]any, *endpointError) {
 		return nil, refused
 	}
 	switch r.PostForm.Get("grant_type") {
-	case "authorization_code":
+	case grantCode:
 		return p.exchange(r, c)
-	case "refresh_token":
+	case grantRefresh:
 		return p.renewTokens(r, c)
+	case grantClientCredentials:
+		return p.clientToken(r, c)
+	case grantDevice:
+		return p.deviceTokens(r, c)
+	case grantExchange:
+		return p.exchangeToken(r, c)
 	}
-	why := "authorization_code and refresh_token only"
+	why := "only " + strings.Join(grantTypes(), ", ")
 	return nil, &endpointError{http.StatusBadRequest, "unsupported_grant_type", why}
 }
 
@@ -116,7 +122,7 @@ func (p *Provider) renewTokens(r *http.Request, c *registered) (map[string]any, 
 	scope := g.scope
 	if asked := strings.Fields(r.PostForm.Get("scope")); len(asked) > 0 {
 		if slices.ContainsFunc(asked, func(s string) bool { return !g.has(s) }) {
-			return nil, &endpointError{http.StatusBadRequest, "invalid_scope", "more than was granted"}
+			return nil, invalidScope("more than was granted")
 		}
 		scope = asked
 	}

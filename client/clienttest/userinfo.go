@@ -24,7 +24,7 @@ func (p *Provider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 	}
 	p.giveNonce(w)
 	token, refused := p.present(r)
-	if p.has(UserInfo401) {
+	if p.has(UserInfo401) || refused == nil && token.grant.machine {
 		refused = &endpointError{http.StatusUnauthorized, "invalid_token", "refused"}
 	}
 	if refused != nil {

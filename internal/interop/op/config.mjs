@@ -178,7 +178,7 @@ export function configuration({ env, shape, keys, mtls }) {
     ttl: {
       AccessToken: accessTokenTTL,
       IdToken: (_ctx, _token, client) => client.x_id_token_ttl || 3600,
-      AuthorizationCode: 60, BackchannelAuthenticationRequest: 600, ClientCredentials: 600, DeviceCode: 600,
+      AuthorizationCode: 60, BackchannelAuthenticationRequest: (ctx) => Math.min(Number(ctx?.oidc?.params?.requested_expiry) || 600, 600), ClientCredentials: 600, DeviceCode: 600,
       Grant: 86400, Interaction: 3600, RefreshToken: 86400, Session: 86400,
     },
     jwks: { keys },
