@@ -128,8 +128,7 @@ func (m ClientMetadata) MarshalJSON() ([]byte, error) {
 	return json.Marshal(members)
 }
 
-// members are those to be sent. The errors of this function and the next ones begin
-// with a name of the struct's.
+// members are those to be sent.
 func (m *ClientMetadata) members() (map[string]any, error) {
 	if err := m.check(); err != nil {
 		return nil, err
@@ -154,29 +153,29 @@ func (m *ClientMetadata) members() (map[string]any, error) {
 
 func (m *ClientMetadata) check() error {
 	if err := checkScopes(m.Scope); err != nil {
-		return fmt.Errorf("Scope: %w", err)
+		return fmt.Errorf("ClientMetadata.Scope: %w", err)
 	}
 	if err := checkMaxAge(m.DefaultMaxAge); err != nil {
-		return fmt.Errorf("DefaultMaxAge %w", err)
+		return fmt.Errorf("ClientMetadata.DefaultMaxAge %w", err)
 	}
 	if len(m.JWKS) > 0 && m.JWKSURI != "" { // RFC 7591 2
-		return errors.New("JWKS and JWKSURI are both set: one of them says where the keys are")
+		return errors.New("ClientMetadata.JWKS and ClientMetadata.JWKSURI are both set: one of them says where the keys are")
 	}
 	if m.JWKS != nil {
 		if err := checkPublicKeys(string(m.JWKS)); err != nil {
-			return fmt.Errorf("JWKS %w", err)
+			return fmt.Errorf("ClientMetadata.JWKS %w", err)
 		}
 	}
 	fields := m.fields()
 	for name, value := range m.Extra {
 		if fields[name] != nil {
-			return fmt.Errorf("Extra has %q, which has a field of its own", name)
+			return fmt.Errorf("ClientMetadata.Extra has %q, which has a field of its own", name)
 		}
 		if name == "" || slices.Contains(registrationMembers[:], name) {
-			return fmt.Errorf("Extra has %q, which is no metadata", name)
+			return fmt.Errorf("ClientMetadata.Extra has %q, which is no metadata", name)
 		}
 		if _, err := strictjson.Parse(string(value)); err != nil {
-			return fmt.Errorf("Extra: %q is not one JSON value", cut(name, quoted))
+			return fmt.Errorf("ClientMetadata.Extra: %q is not one JSON value", cut(name, quoted))
 		}
 	}
 	return nil

@@ -104,7 +104,7 @@ func (req *RegistrationRequest) body(issuer string) ([]byte, error) {
 	}
 	members, err := req.Metadata.members()
 	if err != nil {
-		return nil, fmt.Errorf("RegistrationRequest.Metadata.%w", err)
+		return nil, err
 	}
 	if req.SoftwareStatement != "" {
 		members["software_statement"] = req.SoftwareStatement

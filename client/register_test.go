@@ -339,8 +339,10 @@ func (e hanging) Read([]byte) (int, error) {
 func (e hanging) Close() error { return nil }
 
 func TestRegisterRefusesToSend(t *testing.T) {
-	const tooMuch = "RegistrationRequest.Metadata.JWKS has a private key (%s): register the public half alone"
-	keys := func(members string) json.RawMessage { return json.RawMessage(`{"keys":[{"kty":"EC",` + members + `}]}`) }
+	const tooMuch = "ClientMetadata.JWKS has a private key (%s): register the public half alone"
+	keys := func(members string) json.RawMessage {
+		return json.RawMessage(`{"keys":[{"kty":"EC",` + members + `}]}`)
+	}
 	half := time.Second / 2
 	for _, test := range []struct {
 		name   string
@@ -352,20 +354,20 @@ func TestRegisterRefusesToSend(t *testing.T) {
 		{"token with a line break", func(r *RegistrationRequest) { r.InitialAccessToken = "a\nb" }, "RegistrationRequest.InitialAccessToken has characters that no token has"},
 		{"token with a space", func(r *RegistrationRequest) { r.InitialAccessToken = "a b" }, "RegistrationRequest.InitialAccessToken has characters that no token has"},
 		{"statement with a space", func(r *RegistrationRequest) { r.SoftwareStatement = "a b" }, "RegistrationRequest.SoftwareStatement has characters that no JWT has"},
-		{"scope of two words", func(r *RegistrationRequest) { r.Metadata.Scope = []string{"a b"} }, `RegistrationRequest.Metadata.Scope: "a b" is not a scope`},
-		{"half a second", func(r *RegistrationRequest) { r.Metadata.DefaultMaxAge = &half }, "RegistrationRequest.Metadata.DefaultMaxAge must be whole seconds, and not less than 0"},
-		{"keys twice", func(r *RegistrationRequest) { r.Metadata.JWKSURI, r.Metadata.JWKS = "https://a", keys(`"x":"a"`) }, "RegistrationRequest.Metadata.JWKS and JWKSURI are both set: one of them says where the keys are"},
-		{"keys not JSON", func(r *RegistrationRequest) { r.Metadata.JWKS = json.RawMessage(`{`) }, "RegistrationRequest.Metadata.JWKS is not one JSON value"},
-		{"keys without keys", func(r *RegistrationRequest) { r.Metadata.JWKS = json.RawMessage(`{"kty":"EC"}`) }, "RegistrationRequest.Metadata.JWKS is not a set of keys"},
-		{"keys of texts", func(r *RegistrationRequest) { r.Metadata.JWKS = json.RawMessage(`{"keys":["a"]}`) }, "RegistrationRequest.Metadata.JWKS has something that is no key"},
+		{"scope of two words", func(r *RegistrationRequest) { r.Metadata.Scope = []string{"a b"} }, `ClientMetadata.Scope: "a b" is not a scope`},
+		{"half a second", func(r *RegistrationRequest) { r.Metadata.DefaultMaxAge = &half }, "ClientMetadata.DefaultMaxAge must be whole seconds, and not less than 0"},
+		{"keys twice", func(r *RegistrationRequest) { r.Metadata.JWKSURI, r.Metadata.JWKS = "https://a", keys(`"x":"a"`) }, "ClientMetadata.JWKS and ClientMetadata.JWKSURI are both set: one of them says where the keys are"},
+		{"keys not JSON", func(r *RegistrationRequest) { r.Metadata.JWKS = json.RawMessage(`{`) }, "ClientMetadata.JWKS is not one JSON value"},
+		{"keys without keys", func(r *RegistrationRequest) { r.Metadata.JWKS = json.RawMessage(`{"kty":"EC"}`) }, "ClientMetadata.JWKS is not a set of keys"},
+		{"keys of texts", func(r *RegistrationRequest) { r.Metadata.JWKS = json.RawMessage(`{"keys":["a"]}`) }, "ClientMetadata.JWKS has something that is no key"},
 		{"a private EC key", func(r *RegistrationRequest) { r.Metadata.JWKS = keys(`"x":"a","d":"CANARY"`) }, fmt.Sprintf(tooMuch, "d")},
 		{"a private RSA key", func(r *RegistrationRequest) { r.Metadata.JWKS = keys(`"n":"a","q":"CANARY"`) }, fmt.Sprintf(tooMuch, "q")},
 		{"a secret key", func(r *RegistrationRequest) { r.Metadata.JWKS = keys(`"k":"CANARY"`) }, fmt.Sprintf(tooMuch, "k")},
-		{"extra with a field", func(r *RegistrationRequest) { r.Metadata.Extra = extra("client_name", `"a"`) }, `RegistrationRequest.Metadata.Extra has "client_name", which has a field of its own`},
-		{"extra client_secret", func(r *RegistrationRequest) { r.Metadata.Extra = extra("client_secret", `"a"`) }, `RegistrationRequest.Metadata.Extra has "client_secret", which is no metadata`},
-		{"extra software_statement", func(r *RegistrationRequest) { r.Metadata.Extra = extra("software_statement", `"a"`) }, `RegistrationRequest.Metadata.Extra has "software_statement", which is no metadata`},
-		{"extra without a name", func(r *RegistrationRequest) { r.Metadata.Extra = extra("", `"a"`) }, `RegistrationRequest.Metadata.Extra has "", which is no metadata`},
-		{"extra not JSON", func(r *RegistrationRequest) { r.Metadata.Extra = extra("x", `a`) }, `RegistrationRequest.Metadata.Extra: "x" is not one JSON value`},
+		{"extra with a field", func(r *RegistrationRequest) { r.Metadata.Extra = extra("client_name", `"a"`) }, `ClientMetadata.Extra has "client_name", which has a field of its own`},
+		{"extra client_secret", func(r *RegistrationRequest) { r.Metadata.Extra = extra("client_secret", `"a"`) }, `ClientMetadata.Extra has "client_secret", which is no metadata`},
+		{"extra software_statement", func(r *RegistrationRequest) { r.Metadata.Extra = extra("software_statement", `"a"`) }, `ClientMetadata.Extra has "software_statement", which is no metadata`},
+		{"extra without a name", func(r *RegistrationRequest) { r.Metadata.Extra = extra("", `"a"`) }, `ClientMetadata.Extra has "", which is no metadata`},
+		{"extra not JSON", func(r *RegistrationRequest) { r.Metadata.Extra = extra("x", `a`) }, `ClientMetadata.Extra: "x" is not one JSON value`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newOP(t)

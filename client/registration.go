@@ -82,7 +82,7 @@ func (r *Registration) Read(ctx context.Context) (*Registration, error) {
 func (r *Registration) Update(ctx context.Context, m ClientMetadata) (*Registration, error) {
 	members, err := m.members()
 	if err != nil {
-		return nil, fmt.Errorf("client: ClientMetadata.%w", err)
+		return nil, fmt.Errorf("client: %w", err)
 	}
 	members["client_id"] = r.ClientID
 	if r.ClientSecret != "" { // that it has now: IBM Verify Access wants it, nobody lets it be chosen

@@ -325,7 +325,9 @@ func TestRegistrationConfig(t *testing.T) {
 		{"what base has", func(r *Registration) {}, Config{Issuer: testIssuer, ClientID: testClientID, Scopes: []string{"a"}, Leeway: time.Second, HTTPClient: hc}, SecretBasic{}, testSecret,
 			Config{RedirectURL: testRedirect, Scopes: []string{"a"}, Leeway: time.Second, HTTPClient: hc}},
 		{"no redirect URI", func(r *Registration) { r.Metadata.RedirectURIs = []string{} }, Config{}, SecretBasic{}, testSecret, Config{}},
-		{"the redirect URI of the request", func(r *Registration) { r.Metadata.RedirectURIs, r.asked.RedirectURIs = nil, []string{"https://b.example.com/"} }, Config{}, SecretBasic{}, testSecret,
+		{"the redirect URI of the request", func(r *Registration) {
+			r.Metadata.RedirectURIs, r.asked.RedirectURIs = nil, []string{"https://b.example.com/"}
+		}, Config{}, SecretBasic{}, testSecret,
 			Config{RedirectURL: "https://b.example.com/"}},
 		{"one of several", func(r *Registration) { r.Metadata.RedirectURIs = []string{testRedirect, "https://b.example.com/"} }, Config{RedirectURL: "https://b.example.com/"}, SecretBasic{}, testSecret,
 			Config{RedirectURL: "https://b.example.com/"}},
@@ -377,10 +379,10 @@ func TestRegistrationConfigRejects(t *testing.T) {
 		{"another client", func(*Registration) {}, Config{ClientID: "other"}, "Config.ClientID is set, and it is another one than the client has"},
 		{"a secret", func(*Registration) {}, Config{ClientSecret: testSecret}, "Config.ClientSecret is set, and it is for the registration to say"},
 		{"a secret that expired", func(r *Registration) { r.ClientSecretExpiresAt = testStart }, Config{},
-			"the client secret expired at 2026-03-01T12:00:00Z: Read or Update may give another one, or register again"},
+			"rejected: the client secret expired at 2026-03-01T12:00:00Z: Read or Update may give another one, or register again"},
 		{"a secret that expired, for ID tokens alone", func(r *Registration) {
 			r.Metadata.TokenEndpointAuthMethod, r.Metadata.IDTokenSignedResponseAlg, r.ClientSecretExpiresAt = "none", "HS256", testStart
-		}, Config{}, "the client secret expired at 2026-03-01T12:00:00Z: Read or Update may give another one, or register again"},
+		}, Config{}, "rejected: the client secret expired at 2026-03-01T12:00:00Z: Read or Update may give another one, or register again"},
 		{"no secret", func(r *Registration) { r.ClientSecret, r.asked.TokenEndpointAuthMethod = "", "client_secret_basic" }, Config{}, `the client is registered for "client_secret_basic", and got no secret`},
 		{"another way", func(r *Registration) { r.Metadata.TokenEndpointAuthMethod = "client_secret_post" }, Config{Auth: SecretBasic{}}, `Config.Auth is client_secret_basic, and the client is registered for "client_secret_post"`},
 		{"a key", func(r *Registration) { r.Metadata.TokenEndpointAuthMethod = "private_key_jwt" }, Config{}, `the client is registered for "private_key_jwt": Config.Auth must bring what that needs`},

@@ -19,8 +19,9 @@ import (
 // else what its documentation says, else client_secret_basic (RFC 7591 2); a client that
 // got no secret, and about which nobody said anything, is public. Nothing is tried out.
 //
-// It is an error for base to contradict the registration, for the secret to have
-// expired, and for a key to be missing that the client is registered to have.
+// It is an error for base to contradict the registration, and for a key to be missing
+// that the client is registered to have. The error wraps ErrRejected where the secret has
+// expired.
 func (r *Registration) Config(base Config) (Config, error) {
 	cfg := base
 	if cfg.HTTPClient == nil {
@@ -43,11 +44,11 @@ func (r *Registration) identify(cfg *Config) error {
 		field *string
 		value string
 	}{
-		{"Issuer", &cfg.Issuer, r.Issuer},
-		{"ClientID", &cfg.ClientID, r.ClientID},
+		{"Config.Issuer", &cfg.Issuer, r.Issuer},
+		{"Config.ClientID", &cfg.ClientID, r.ClientID},
 	} {
 		if *same.field != "" && *same.field != same.value {
-			return fmt.Errorf("Config.%s is set, and it is another one than the client has", same.name)
+			return fmt.Errorf("%s is set, and it is another one than the client has", same.name)
 		}
 		*same.field = same.value
 	}
@@ -88,7 +89,7 @@ func (r *Registration) authentication(cfg *Config) error {
 		return r.authenticateBy(cfg, method)
 	}
 	if at := r.ClientSecretExpiresAt; r.ClientSecret != "" && !at.IsZero() && !r.clock(cfg).Before(at) {
-		return fmt.Errorf("the client secret expired at %s: Read or Update may give another one, or register again", at.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%w: the client secret expired at %s: Read or Update may give another one, or register again", ErrRejected, at.UTC().Format(time.RFC3339))
 	}
 	if r.ClientSecret == "" && cfg.Auth == nil {
 		return fmt.Errorf("the client is registered for %q, and got no secret", cut(method, quoted))

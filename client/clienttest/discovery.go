@@ -18,6 +18,7 @@ const (
 	pathLogout    = "/logout"
 
 	pathIntrospect = "/introspect"
+	pathRegister   = "/register" // and below it one for each client
 )
 
 // serveDiscovery answers with the metadata (OpenID Connect Discovery section 4).
@@ -60,6 +61,7 @@ func (p *Provider) metadata() map[string]any {
 		"revocation_endpoint":                            p.endpoint(pathRevoke),
 		"introspection_endpoint":                         p.endpoint(pathIntrospect),
 		"end_session_endpoint":                           p.endpoint(pathLogout),
+		"registration_endpoint":                          p.endpoint(pathRegister),
 		"scopes_supported":                               []string{"openid", "profile", "email", scopeOffline},
 		"response_types_supported":                       []string{"code"},
 		"response_modes_supported":                       []string{modeQuery, modeFormPost},
@@ -96,6 +98,8 @@ func spoilMetadata(f Fault, m map[string]any) {
 		delete(m, "revocation_endpoint")
 	case NoIntrospection:
 		delete(m, "introspection_endpoint")
+	case NoRegistration:
+		delete(m, "registration_endpoint")
 	}
 }
 

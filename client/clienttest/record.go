@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 const (
@@ -24,6 +25,8 @@ const (
 	revocationEndpoint    = "revocation"
 	introspectionEndpoint = "introspection"
 	endSessionEndpoint    = "end_session"
+	registrationEndpoint  = "registration"
+	configurationEndpoint = "client_configuration"
 	elsewhereEndpoint     = "elsewhere"
 	unknownEndpoint       = "unknown"
 )
@@ -31,7 +34,8 @@ const (
 func endpoints() []string {
 	return []string{
 		discoveryEndpoint, jwksEndpoint, authorizationEndpoint, signInEndpoint, tokenEndpoint,
-		userInfoEndpoint, revocationEndpoint, introspectionEndpoint, endSessionEndpoint, elsewhereEndpoint, unknownEndpoint,
+		userInfoEndpoint, revocationEndpoint, introspectionEndpoint, endSessionEndpoint, registrationEndpoint, configurationEndpoint,
+		elsewhereEndpoint, unknownEndpoint,
 	}
 }
 
@@ -39,8 +43,8 @@ func endpoints() []string {
 // and prints without them.
 type Request struct {
 	// Endpoint is discovery, jwks, authorization, sign_in (the form of the sign-in
-	// page), token, userinfo, revocation, introspection, end_session, elsewhere (another host,
-	// where a fault redirected to) or unknown.
+	// page), token, userinfo, revocation, introspection, end_session, registration,
+	// client_configuration, elsewhere (another host, where a fault redirected to) or unknown.
 	Endpoint string
 	Method   string
 	Path     string
@@ -136,6 +140,11 @@ func (p *Provider) route(r *http.Request) (string, http.HandlerFunc) {
 		return introspectionEndpoint, allow(p.serveIntrospect, "POST")
 	case p.path(pathLogout):
 		return endSessionEndpoint, allow(p.serveLogout, "GET", "POST")
+	case p.path(pathRegister):
+		return registrationEndpoint, allow(p.serveRegistration, "POST")
+	}
+	if strings.HasPrefix(r.URL.Path, p.path(pathRegister)+"/") {
+		return configurationEndpoint, allow(p.serveClientConfiguration, "GET", "PUT", "DELETE")
 	}
 	return unknownEndpoint, http.NotFound
 }
