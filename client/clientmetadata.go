@@ -119,20 +119,12 @@ func (m *ClientMetadata) fields() map[string]any {
 	return fields
 }
 
-// MarshalJSON encodes the metadata as it is sent. It refuses what Register refuses.
-func (m ClientMetadata) MarshalJSON() ([]byte, error) {
-	members, err := m.members()
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(members)
-}
+// MarshalJSON encodes the metadata as it is sent, and as it was received. What Register
+// and Update refuse to send it does not look at.
+func (m ClientMetadata) MarshalJSON() ([]byte, error) { return json.Marshal(m.members()) }
 
-// members are those to be sent.
-func (m *ClientMetadata) members() (map[string]any, error) {
-	if err := m.check(); err != nil {
-		return nil, err
-	}
+// members are those that are not zero.
+func (m *ClientMetadata) members() map[string]any {
 	members := map[string]any{}
 	for name, value := range m.Extra {
 		members[name] = value
@@ -148,9 +140,10 @@ func (m *ClientMetadata) members() (map[string]any, error) {
 	if m.DefaultMaxAge != nil {
 		members["default_max_age"] = int64(*m.DefaultMaxAge / time.Second)
 	}
-	return members, nil
+	return members
 }
 
+// check applies before anything is sent.
 func (m *ClientMetadata) check() error {
 	if err := checkScopes(m.Scope); err != nil {
 		return fmt.Errorf("ClientMetadata.Scope: %w", err)

@@ -102,10 +102,10 @@ func (req *RegistrationRequest) body(issuer string) ([]byte, error) {
 	if !isVisible(req.SoftwareStatement) {
 		return nil, errors.New("RegistrationRequest.SoftwareStatement has characters that no JWT has")
 	}
-	members, err := req.Metadata.members()
-	if err != nil {
+	if err := req.Metadata.check(); err != nil {
 		return nil, err
 	}
+	members := req.Metadata.members()
 	if req.SoftwareStatement != "" {
 		members["software_statement"] = req.SoftwareStatement
 	}

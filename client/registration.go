@@ -80,10 +80,10 @@ func (r *Registration) Read(ctx context.Context) (*Registration, error) {
 // Read, before anything else: where the answer of an Update is lost, so is the token that
 // a provider gave in it.
 func (r *Registration) Update(ctx context.Context, m ClientMetadata) (*Registration, error) {
-	members, err := m.members()
-	if err != nil {
+	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
+	members := m.members()
 	members["client_id"] = r.ClientID
 	if r.ClientSecret != "" { // that it has now: IBM Verify Access wants it, nobody lets it be chosen
 		members["client_secret"] = r.ClientSecret

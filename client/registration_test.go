@@ -472,3 +472,32 @@ func TestCredentialsOfEveryCharacter(t *testing.T) {
 		}
 	}
 }
+
+// FuzzRegistration: an answer that is accepted can be stored, comes back as it was, and
+// holds what every request with it needs; no bytes make the storage panic.
+func FuzzRegistration(f *testing.F) {
+	f.Add([]byte(registered))
+	f.Add([]byte(`{"client_id":"a","client_secret":"s","client_secret_expires_at":1e300,"registration_access_token":"t","registration_client_uri":"https://a/b","scope":"a b","x":{"y":[1]}}`))
+	f.Add([]byte(`{"client_id":"a","jwks":{"keys":[{"kty":"oct","k":"a"}]},"default_max_age":0.5,"contacts":"a"}`))
+	f.Add([]byte{registrationVersion, 0, 0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_ = new(Registration).UnmarshalBinary(data)
+		reg := &Registration{Issuer: testIssuer}
+		a := &answer{status: 201, header: http.Header{"Content-Type": {"application/json"}}, body: string(data)}
+		got, err := reg.next(a)
+		if err != nil {
+			return
+		}
+		if got.ClientID == "" || !isVSChar(got.ClientID) || !isVisible(got.RegistrationAccessToken) {
+			t.Errorf("accepted %+v", plain(*got))
+		}
+		stored, err := got.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		back := &Registration{}
+		if err := back.UnmarshalBinary(stored); err != nil || back.ClientID != got.ClientID || back.ClientSecret != got.ClientSecret {
+			t.Errorf("%v: got %+v after %+v", err, plain(*back), plain(*got))
+		}
+	})
+}
