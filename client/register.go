@@ -78,7 +78,7 @@ func Register(ctx context.Context, issuer string, req RegistrationRequest) (*Reg
 	if req.InitialAccessToken != "" {
 		m.header.Set("Authorization", "Bearer "+req.InitialAccessToken)
 	}
-	call, _ := httpClients(req.HTTPClient)
+	call, _ := reg.httpClients()
 	a, err := send(ctx, call, to, m)
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (m *ClientMetadata) clone() ClientMetadata {
 // HS256 alone registers clients too.
 func (r *Registration) discoverer() *Client {
 	c := &Client{cfg: Config{Issuer: r.Issuer, Algorithms: algorithms[:], Now: r.now}}
-	c.call, c.fetch = httpClients(r.HTTPClient)
+	c.call, c.fetch = r.httpClients()
 	return c
 }
 

@@ -60,6 +60,9 @@ func (r *Registration) now() time.Time {
 	return r.Now()
 }
 
+// httpClients are those that a Client has.
+func (r *Registration) httpClients() (call, fetch *http.Client) { return httpClients(r.HTTPClient) }
+
 // Read asks for the registration as it is now (RFC 7592 2.1). Store what it returns: the
 // provider may have changed the secret and the token, and then those of r are no good any
 // more.
@@ -126,7 +129,7 @@ func (r *Registration) manage(ctx context.Context, method, body string) (*answer
 	if body != "" {
 		m.header.Set("Content-Type", "application/json")
 	}
-	call, _ := httpClients(r.HTTPClient)
+	call, _ := r.httpClients()
 	a, err := send(ctx, call, endpoint{name: "client configuration", url: r.RegistrationClientURI}, m)
 	if err == nil && a.status == http.StatusMethodNotAllowed { // RFC 7592 2.2 and 2.3
 		e := a.oauthError()
