@@ -68,7 +68,8 @@ type answer struct {
 	secrets  []string // of the request, to be kept out of errors
 }
 
-// A message is a request to an endpoint. A body is a form.
+// A message is a request to an endpoint. The body of a POST is a form, where header does
+// not say otherwise.
 type message struct {
 	method  string
 	header  http.Header
@@ -86,7 +87,7 @@ func send(ctx context.Context, client *http.Client, to endpoint, m message) (*an
 	if m.header != nil {
 		req.Header = m.header
 	}
-	if m.method == http.MethodPost {
+	if m.method == http.MethodPost && req.Header.Get("Content-Type") == "" {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	req.Header.Set("Accept", "application/json")

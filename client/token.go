@@ -196,6 +196,15 @@ func scopeList(v strictjson.Value) ([]string, bool) {
 // oauthError makes the error of an answer that is one by its status or its error
 // member (RFC 6749 5.2).
 func (s *snapshot) oauthError(a *answer) *ResponseError {
+	e := a.oauthError()
+	if e.Code == "invalid_client" {
+		e.Hint = authHint(s.auth, s.metadata.TokenEndpointAuthMethodsSupported)
+	}
+	return e
+}
+
+// oauthError is that of a snapshot, where no client authenticated.
+func (a *answer) oauthError() *ResponseError {
 	e := &ResponseError{Endpoint: a.endpoint.name, Status: a.status}
 	var code, description, uri string
 	texts := map[string]*string{"error": &code, "error_description": &description, "error_uri": &uri}
@@ -212,9 +221,6 @@ func (s *snapshot) oauthError(a *answer) *ResponseError {
 	}
 	if e.Code == "" {
 		e.reason = "no error code" // an HTML page, a redirect, a proxy in between
-	}
-	if e.Code == "invalid_client" {
-		e.Hint = authHint(s.auth, s.metadata.TokenEndpointAuthMethodsSupported)
 	}
 	e.Err = classify(a.status, e.Code)
 	return e

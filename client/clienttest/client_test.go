@@ -14,7 +14,7 @@ import (
 )
 
 // A road is all that a client does: it signs in, asks for claims, is an API that takes its own token,
-// refreshes, and signs out. It ends at the first error.
+// refreshes, signs out, and does without somebody who registers clients. It ends at the first error.
 func road(ctx context.Context, rp *client.Client, op *clienttest.Provider) error {
 	age := time.Hour
 	login, err := rp.Authorize(ctx, &client.AuthorizeOptions{MaxAge: &age, ACRValues: []string{"2"}})
@@ -42,7 +42,45 @@ func road(ctx context.Context, rp *client.Client, op *clienttest.Provider) error
 	if _, err := rp.LogoutURL(ctx, client.LogoutOptions{IDToken: tokens.IDToken}); err != nil {
 		return err
 	}
-	return rp.Revoke(ctx, tokens)
+	if err := rp.Revoke(ctx, tokens); err != nil {
+		return err
+	}
+	return roadOfItsOwn(ctx, op)
+}
+
+// roadOfItsOwn is that of a client which registers itself, and goes again.
+func roadOfItsOwn(ctx context.Context, op *clienttest.Provider) error {
+	reg, err := client.Register(ctx, op.Issuer(), client.RegistrationRequest{
+		Metadata:   client.ClientMetadata{RedirectURIs: []string{redirectURL}},
+		HTTPClient: op.HTTPClient(),
+		Now:        op.Now,
+	})
+	if err != nil {
+		return err
+	}
+	if reg, err = reg.Update(ctx, reg.Metadata); err != nil {
+		return err
+	}
+	cfg, err := reg.Config(client.Config{})
+	if err != nil {
+		return err
+	}
+	rp, err := client.New(cfg)
+	if err != nil {
+		return err
+	}
+	login, err := rp.Authorize(ctx, nil)
+	if err != nil {
+		return err
+	}
+	callback, err := op.SignIn(login.URL(), "alice")
+	if err != nil {
+		return err
+	}
+	if _, err := rp.Exchange(ctx, login, callback.Query()); err != nil {
+		return err
+	}
+	return reg.Delete(ctx)
 }
 
 // errRefused stands for an *AuthError in the table.
@@ -211,6 +249,12 @@ func clientOutcomes() map[clienttest.Fault]outcome {
 		clienttest.Introspection500:          {jwtverify.ErrKeys, "status 500"},
 		clienttest.IntrospectionRedirect:     rejected("status 307"),
 
+		clienttest.RegistrationNoMethod:      fine,
+		clienttest.RegistrationSecretPost:    fine,
+		clienttest.RegistrationExpiredSecret: rejected("the client secret expired"),
+		clienttest.Registration500:           unavailable("status 500"),
+		clienttest.RegistrationRedirect:      rejected("status 307"),
+
 		clienttest.JWKS500:   {jwtverify.ErrKeys, "status 500"},
 		clienttest.JWKSSlow:  {jwtverify.ErrKeys, "deadline exceeded"},
 		clienttest.JWKSHuge:  {jwtverify.ErrKeys, "larger than"},
@@ -231,6 +275,7 @@ func clientOutcomes() map[clienttest.Fault]outcome {
 		clienttest.NoRevocation:   unsupported("revocation_endpoint"),
 
 		clienttest.NoIntrospection: unsupported("introspection_endpoint"),
+		clienttest.NoRegistration:  unsupported("registration_endpoint"),
 
 		clienttest.EndSession500: fine, // the browser meets it, not the client
 		clienttest.Revocation500: unavailable("status 500"),

@@ -20,6 +20,7 @@ const (
 	pathIntrospect = "/introspect"
 	pathDevice     = "/device-authorization"
 	pathDevicePage = "/device"
+	pathRegister   = "/register" // and below it one for each client
 )
 
 // serveDiscovery answers with the metadata (OpenID Connect Discovery section 4).
@@ -62,6 +63,7 @@ func (p *Provider) metadata() map[string]any {
 		"revocation_endpoint":                            p.endpoint(pathRevoke),
 		"introspection_endpoint":                         p.endpoint(pathIntrospect),
 		"end_session_endpoint":                           p.endpoint(pathLogout),
+		"registration_endpoint":                          p.endpoint(pathRegister),
 		"scopes_supported":                               []string{"openid", "profile", "email", scopeOffline},
 		"response_types_supported":                       []string{"code", "id_token", "code id_token"},
 		"response_modes_supported":                       responseModes(),
@@ -101,6 +103,8 @@ func spoilMetadata(f Fault, m map[string]any) {
 		delete(m, "revocation_endpoint")
 	case NoIntrospection:
 		delete(m, "introspection_endpoint")
+	case NoRegistration:
+		delete(m, "registration_endpoint")
 	}
 }
 

@@ -226,6 +226,20 @@ const (
 	IntrospectionRedirect Fault = "introspection-redirect"
 )
 
+// Faults of dynamic registration, and of the management of what was registered.
+const (
+	// RegistrationNoMethod leaves token_endpoint_auth_method out of the answer, as Auth0's documentation does.
+	RegistrationNoMethod Fault = "registration-no-method"
+	// RegistrationSecretPost registers client_secret_post, and says so, whatever was asked for.
+	RegistrationSecretPost Fault = "registration-secret-post"
+	// RegistrationExpiredSecret has a client_secret_expires_at of an hour ago. An application must not use the secret.
+	RegistrationExpiredSecret Fault = "registration-expired-secret"
+	// Registration500 answers 500, and registers nothing.
+	Registration500 Fault = "registration-500"
+	// RegistrationRedirect answers 307 to another host (endpoint elsewhere of the record).
+	RegistrationRedirect Fault = "registration-redirect"
+)
+
 // Faults of the JWKS.
 const (
 	// JWKS500 answers 500.
@@ -271,6 +285,8 @@ const (
 	NoRevocation Fault = "no-revocation"
 	// NoIntrospection has no introspection endpoint.
 	NoIntrospection Fault = "no-introspection"
+	// NoRegistration lets nobody register.
+	NoRegistration Fault = "no-registration"
 )
 
 // Faults of signing out.
@@ -303,10 +319,11 @@ func Faults() []Fault {
 		IntrospectionWrongAud, IntrospectionWrongIss, IntrospectionExpired, IntrospectionRefreshToken,
 		IntrospectionJWT, IntrospectionHTML, IntrospectionHuge, IntrospectionSlow, Introspection500,
 		IntrospectionRedirect,
+		RegistrationNoMethod, RegistrationSecretPost, RegistrationExpiredSecret, Registration500, RegistrationRedirect,
 		JWKS500, JWKSSlow, JWKSHuge, JWKSEmpty,
 		Discovery500, DiscoverySlow, DiscoveryHuge, DiscoveryHTML, DiscoveryRedirect,
 		DiscoveryWrongIssuer, DiscoverySlashIssuer, DiscoveryPlainHTTP,
-		NoIssParameter, NoUserInfo, NoEndSession, NoRevocation, NoIntrospection,
+		NoIssParameter, NoUserInfo, NoEndSession, NoRevocation, NoIntrospection, NoRegistration,
 		EndSession500, Revocation500,
 	}
 }

@@ -35,7 +35,7 @@ func TestFaults(t *testing.T) {
 	checks := map[clienttest.Fault]check{}
 	for _, group := range []map[clienttest.Fault]check{
 		callbackFaults(), claimFaults(), signatureFaults(), encryptionFaults(), tokenFaults(), refreshFaults(),
-		userInfoFaults(), introspectionFaults(), jwksFaults(), discoveryFaults(), logoutFaults(),
+		userInfoFaults(), introspectionFaults(), registrationFaults(), jwksFaults(), discoveryFaults(), logoutFaults(),
 	} {
 		maps.Copy(checks, group)
 	}
@@ -592,6 +592,7 @@ func discoveryFaults() map[clienttest.Fault]check {
 		clienttest.NoRevocation: lacks("revocation_endpoint", "POST", "/revoke"),
 
 		clienttest.NoIntrospection: lacks("introspection_endpoint", "POST", "/introspect"),
+		clienttest.NoRegistration:  lacks("registration_endpoint", "POST", "/register"),
 	}
 }
 

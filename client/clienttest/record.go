@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 const (
@@ -26,6 +27,8 @@ const (
 	deviceEndpoint        = "device_authorization"
 	devicePageEndpoint    = "device"
 	endSessionEndpoint    = "end_session"
+	registrationEndpoint  = "registration"
+	configurationEndpoint = "client_configuration"
 	elsewhereEndpoint     = "elsewhere"
 	unknownEndpoint       = "unknown"
 )
@@ -33,7 +36,8 @@ const (
 func endpoints() []string {
 	return []string{
 		discoveryEndpoint, jwksEndpoint, authorizationEndpoint, signInEndpoint, tokenEndpoint,
-		userInfoEndpoint, revocationEndpoint, introspectionEndpoint, deviceEndpoint, devicePageEndpoint, endSessionEndpoint, elsewhereEndpoint, unknownEndpoint,
+		userInfoEndpoint, revocationEndpoint, introspectionEndpoint, deviceEndpoint, devicePageEndpoint, endSessionEndpoint,
+		registrationEndpoint, configurationEndpoint, elsewhereEndpoint, unknownEndpoint,
 	}
 }
 
@@ -42,8 +46,8 @@ func endpoints() []string {
 type Request struct {
 	// Endpoint is discovery, jwks, authorization, sign_in (the form of the sign-in
 	// page), token, userinfo, revocation, introspection, device_authorization, device (the page
-	// where people type a user code), end_session, elsewhere (another host, where a fault
-	// redirected to) or unknown.
+	// where people type a user code), end_session, registration, client_configuration, elsewhere
+	// (another host, where a fault redirected to) or unknown.
 	Endpoint string
 	Method   string
 	Path     string
@@ -143,6 +147,11 @@ func (p *Provider) route(r *http.Request) (string, http.HandlerFunc) {
 		return devicePageEndpoint, allow(p.serveDevicePage, "GET", "POST")
 	case p.path(pathLogout):
 		return endSessionEndpoint, allow(p.serveLogout, "GET", "POST")
+	case p.path(pathRegister):
+		return registrationEndpoint, allow(p.serveRegistration, "POST")
+	}
+	if strings.HasPrefix(r.URL.Path, p.path(pathRegister)+"/") {
+		return configurationEndpoint, allow(p.serveClientConfiguration, "GET", "PUT", "DELETE")
 	}
 	return unknownEndpoint, http.NotFound
 }

@@ -21,8 +21,9 @@ const (
 // registered is a Client with its defaults filled in.
 type registered struct {
 	Client
-	open   bool   // has no list of redirect URLs: Config adds to it
-	proved string // of the request at hand: the thumbprint of the key of its DPoP proof
+	open         bool          // has no list of redirect URLs: Config adds to it
+	proved       string        // of the request at hand: the thumbprint of the key of its DPoP proof
+	registration *registration // nil: it was there from the start
 }
 
 func register(clients []Client) []*registered {
@@ -73,14 +74,16 @@ func (p *Provider) client(id string) *registered {
 	return nil
 }
 
-// authMethods are those of the registered clients, and no other, so that a client
-// that chooses by the metadata is put to the test.
+// authMethods are those of the clients that were there from the start, and no other, so
+// that a client that chooses by the metadata is put to the test. Who registers is told.
 func (p *Provider) authMethods() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var methods []string
 	for _, c := range p.clients {
-		methods = append(methods, c.AuthMethod)
+		if c.registration == nil {
+			methods = append(methods, c.AuthMethod)
+		}
 	}
 	slices.Sort(methods)
 	return slices.Compact(methods)

@@ -66,6 +66,8 @@ var rules = [...]rule{
 		"what a user writes; only the demonstration needs more than client and pkce"},
 	{"examples/offline", []string{"client", "client/clienttest", oauth2},
 		"what a user writes, with the public packages only"},
+	{"examples/register", []string{"client", "session", "client/clienttest"},
+		"what a user writes; only the demonstration needs clienttest"},
 	{"internal/mutate", nil,
 		"a tool of the build: it may not pull a module into go.mod"},
 	{"internal/leak", nil,

@@ -131,7 +131,7 @@ export function configuration({ env, shape, keys, mtls }) {
         certificateSubjectMatches,
       },
       pushedAuthorizationRequests: { enabled: true, allowUnregisteredRedirectUris: false },
-      registration: { enabled: true, issueRegistrationAccessToken: true },
+      registration: { enabled: true, issueRegistrationAccessToken: true, initialAccessToken: env.OP_INITIAL_ACCESS_TOKEN || false },
       registrationManagement: { enabled: true, rotateRegistrationAccessToken: true },
       requestObjects: { enabled: true },
       resourceIndicators: {
