@@ -28,7 +28,8 @@ type target struct {
 func decisive() []target {
 	return []target{
 		{dir: "jwtverify"},
-		{dir: "client", files: []string{"callback.go", "exchange.go", "token.go", "refresh.go", "userinfo.go", "discover.go", "metadata.go", "http.go"}},
+		{dir: "client", files: []string{"callback.go", "exchange.go", "token.go", "refresh.go", "userinfo.go", "discover.go", "metadata.go", "http.go",
+			"introspect.go", "introspector.go", "signing.go"}},
 		{dir: "session", files: []string{"address.go", "attempt.go", "chunk.go", "open.go", "record.go", "seal.go"}},
 	}
 }
