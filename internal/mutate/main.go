@@ -151,6 +151,8 @@ func becauseOf(c *check) string {
 		return "  <- " + c.red
 	case len(c.fired) == 0:
 		return "  (no test makes it refuse)"
+	case len(c.fired) > 6:
+		return fmt.Sprintf("  (still green: %s and %d more)", strings.Join(c.fired[:6], ", "), len(c.fired)-6)
 	default:
 		return "  (still green: " + strings.Join(c.fired, ", ") + ")"
 	}
