@@ -250,6 +250,8 @@ func (m *mutation) disable(dir, binary string, c *check) error {
 			m.mu.Lock()
 			m.told[near] = name
 			m.mu.Unlock()
+		}
+		if end == "" || end == hangs { // the next one would hang as long
 			return nil
 		}
 	}
@@ -264,12 +266,14 @@ func likeliest(tests []string, first string) []string {
 	return tests
 }
 
+const hangs = " (hangs)"
+
 // cause says how a test ended that did not just fail.
 func cause(out string) string {
 	for line := range strings.Lines(out) {
 		switch {
 		case strings.HasPrefix(line, "panic: test timed out"):
-			return " (hangs)"
+			return hangs
 		case strings.HasPrefix(line, "panic:"), strings.HasPrefix(line, "fatal error:"):
 			return " (crashes)"
 		}
