@@ -106,9 +106,12 @@ func split(raw string) (head, body, sig string, err error) {
 }
 
 // A header is what this package reads of the JOSE header (RFC 7515 4.1). Keys and
-// addresses of keys in it (jwk, jku, x5c, x5u) are the token's own word for itself
-// and have no meaning here.
-type header struct{ alg, kid, typ string }
+// addresses of keys in it (jku, x5c, x5u) are the token's own word for itself and have
+// no meaning here; jwk has one in DPoP proofs, whose key is nobody's yet.
+type header struct {
+	alg, kid, typ string
+	jwk           strictjson.Value
+}
 
 // headerNames are compared without regard to case, to be refused where it is wrong.
 var headerNames = []string{
@@ -128,6 +131,8 @@ func readHeader(segment string) (h header, err error) {
 			return setText(&h.kid, name, v)
 		case "typ":
 			return setText(&h.typ, name, v)
+		case "jwk":
+			h.jwk = v
 		case "crit": // RFC 7515 4.1.11: no extension is understood here
 			return invalidClaim(name, "names extensions that must be understood")
 		case "b64": // RFC 7797 7: not in a JWT

@@ -128,7 +128,11 @@ func TestNoChangedByteOfAnEncryptedTokenIsAccepted(t *testing.T) {
 		if _, err := v.IDToken(t.Context(), raw, jwtverify.Expect{}); err != nil {
 			t.Fatal(err)
 		}
-		for i := range raw {
+		step := 1
+		if testing.Short() {
+			step = 7
+		}
+		for i := 0; i < len(raw); i += step {
 			for _, c := range []byte{raw[i] ^ 1, raw[i] ^ 0x20, '.', 'A', '=', '\n'} {
 				if c == raw[i] {
 					continue

@@ -40,7 +40,7 @@ func (d *DPoP) open(raw string) (payload, jkt string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	h, err := readProofHeader(head)
+	h, err := readHeader(head)
 	if err != nil {
 		return "", "", err
 	}
@@ -64,42 +64,6 @@ func (d *DPoP) open(raw string) (payload, jkt string, err error) {
 	}
 	jkt, err = key.Thumbprint()
 	return payload, jkt, err
-}
-
-// A proofHeader is what is read of a proof's JOSE header. Other keys, and addresses or
-// names of keys (kid, jku, x5c, x5u), have no meaning beside jwk.
-type proofHeader struct {
-	alg, typ string
-	jwk      strictjson.Value
-}
-
-func readProofHeader(segment string) (h proofHeader, err error) {
-	text, err := decode(segment)
-	if err != nil {
-		return proofHeader{}, invalid("header is not base64url")
-	}
-	err = strictjson.Object(text, headerNames, func(name string, v strictjson.Value) error {
-		switch name {
-		case "alg":
-			return setText(&h.alg, name, v)
-		case "typ":
-			return setText(&h.typ, name, v)
-		case "jwk":
-			h.jwk = v
-		case "crit": // RFC 7515 4.1.11: no extension is understood here
-			return invalidClaim(name, "names extensions that must be understood")
-		case "b64": // RFC 7797 7: not in a JWT
-			return invalidClaim(name, "is not for a JWT")
-		}
-		return nil
-	})
-	if err != nil {
-		return proofHeader{}, unreadable("header", err)
-	}
-	if h.alg == "" {
-		return proofHeader{}, invalidClaim("alg", "is missing")
-	}
-	return h, nil
 }
 
 // allows tells whether alg may sign a proof, and returns it.

@@ -1,8 +1,7 @@
-// Api is a small API that takes access tokens. "go run ./examples/api" brings its own
-// provider along, and prints requests to try. With a provider of yours whose access tokens
-// have the type at+jwt (for others set AccessTokenTypes): ISSUER, JWKS_URL (jwks_uri of its
-// metadata), AUDIENCE (aud of its tokens; RESOURCE), RESOURCE (the address of the API;
-// http://ADDR) and ADDR (to listen at; localhost:8080).
+// Api takes access tokens. "go run ./examples/api" brings its own provider along, and prints
+// requests to try. With one of yours, of tokens of the type at+jwt (else set AccessTokenTypes):
+// ISSUER, JWKS_URL (jwks_uri of its metadata), AUDIENCE (aud of its tokens; RESOURCE), RESOURCE
+// (the address of the API; http://ADDR) and ADDR (to listen at; localhost:8080).
 package main
 
 import (

@@ -47,55 +47,42 @@ func scan(dir, path string, src []byte, first int) (*finder, error) {
 		return nil, err
 	}
 	for _, decl := range file.Decls {
-		if fn, ok := decl.(*ast.FuncDecl); ok && fn.Body != nil {
-			f.fn = fn.Name.Name
-			f.function(fn.Type, fn.Body)
+		switch decl := decl.(type) {
+		case *ast.FuncDecl:
+			if f.fn = decl.Name.Name; decl.Body != nil {
+				f.function(decl.Type, decl.Body)
+			}
+		case *ast.GenDecl:
+			f.variables(decl)
 		}
 	}
 	return f, nil
 }
 
-// A shape is what the results of a function say about refusing.
-type shape struct {
-	results int
-	isError bool // the last result is an error
-	isBool  bool // the last result is a bool
-}
-
-func shapeOf(t *ast.FuncType) shape {
-	var s shape
-	if t.Results == nil {
-		return s
-	}
-	s.results = t.Results.NumFields()
-	last := t.Results.List[len(t.Results.List)-1].Type
-	if ptr, ok := last.(*ast.StarExpr); ok {
-		name, ok := ptr.X.(*ast.Ident)
-		s.isError = ok && strings.HasSuffix(name.Name, "Error")
-		return s
-	}
-	name, ok := last.(*ast.Ident)
-	s.isError = ok && name.Name == "error"
-	s.isBool = ok && name.Name == "bool"
-	return s
-}
-
-// accepted is what a function of this shape returns when it refuses nothing.
-func (s shape) accepted() (string, bool) {
-	switch {
-	case s.results == 1 && s.isError:
-		return "nil", true
-	case s.results == 1 && s.isBool:
-		return "true", true
-	default:
-		return "", false
+// variables looks at the lists and functions that variables of the package are made of.
+func (f *finder) variables(decl *ast.GenDecl) {
+	for _, spec := range decl.Specs {
+		vars, ok := spec.(*ast.ValueSpec)
+		if !ok || decl.Tok != token.VAR {
+			continue
+		}
+		f.fn = vars.Names[0].Name
+		for _, value := range vars.Values {
+			ast.Inspect(value, f.visit(shape{results: -1}, nil))
+		}
 	}
 }
 
 // function collects the checks of one function body, and of the function literals in it.
 func (f *finder) function(t *ast.FuncType, body *ast.BlockStmt) {
 	s := shapeOf(t)
-	ast.Inspect(body, func(n ast.Node) bool {
+	ast.Inspect(body, f.visit(s, body))
+	f.ending(s, body)
+}
+
+// visit looks at one node of a function of shape s.
+func (f *finder) visit(s shape, body *ast.BlockStmt) func(ast.Node) bool {
+	return func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.FuncLit:
 			f.function(n.Type, n.Body)
@@ -110,12 +97,15 @@ func (f *finder) function(t *ast.FuncType, body *ast.BlockStmt) {
 			f.switches(s, n.Tag != nil, n.Body, isLast(body, n))
 		case *ast.TypeSwitchStmt:
 			f.switches(s, true, n.Body, isLast(body, n))
+		case *ast.AssignStmt:
+			f.assignment(n)
 		case *ast.ReturnStmt:
 			f.verdict(s, n)
+		case *ast.CompositeLit:
+			f.entries(n)
 		}
 		return true
-	})
-	f.ending(s, body)
+	}
 }
 
 func isLast(body *ast.BlockStmt, s ast.Stmt) bool {
@@ -137,11 +127,12 @@ func (f *finder) statements(s shape, list []ast.Stmt) {
 
 func (f *finder) branch(s shape, branch *ast.IfStmt, before ast.Stmt) {
 	if !refuses(s, branch.Body.List) {
+		f.allows(branch.Cond, "only if ")
 		return
 	}
 	name := errNotNil(branch.Cond)
 	if name == "" {
-		f.operands(branch.Cond, token.LOR, "mutateIf", "")
+		f.forbids(branch.Cond, "")
 		return
 	}
 	if branch.Init != nil {
@@ -157,32 +148,70 @@ func (f *finder) branch(s shape, branch *ast.IfStmt, before ast.Stmt) {
 	}
 }
 
-// switches looks at the refusing cases of a switch.
+// switches looks at the cases of a switch.
 func (f *finder) switches(s shape, tagged bool, body *ast.BlockStmt, last bool) {
 	for _, stmt := range body.List {
 		clause := stmt.(*ast.CaseClause)
-		if !refuses(s, clause.Body) {
-			continue
-		}
-		if !tagged && clause.List != nil {
+		switch refused := refuses(s, clause.Body); {
+		case tagged && refused, refused && clause.List == nil:
+			f.clause(s, clause, last)
+			if len(clause.List) > 1 {
+				f.values(clause.List, "case ")
+			}
+		case tagged:
+			f.values(clause.List, "case ")
+		case refused:
 			for _, cond := range clause.List {
-				f.operands(cond, token.LOR, "mutateIf", "case ")
+				f.forbids(cond, "case ")
 			}
-			continue
-		}
-		text := "default"
-		if clause.List != nil {
-			text = "case " + f.source(clause.List[0].Pos(), clause.List[len(clause.List)-1].End())
-		}
-		leave := "break"
-		if last {
-			value, ok := s.accepted()
-			if !ok {
-				continue
+		default:
+			for _, cond := range clause.List {
+				f.allows(cond, "only case ")
 			}
-			leave = "return " + value
 		}
-		f.leave(clause.Body[0], leave, text)
+	}
+}
+
+// clause puts a way round a refusing clause before it.
+func (f *finder) clause(s shape, clause *ast.CaseClause, last bool) {
+	text := "default"
+	if clause.List != nil {
+		text = "case " + f.source(clause.List[0].Pos(), clause.List[len(clause.List)-1].End())
+	}
+	leave := "break"
+	if last {
+		value, ok := s.accepted()
+		if !ok {
+			return
+		}
+		leave = "return " + value
+	}
+	f.leave(clause.Body[0], leave, text)
+}
+
+// entries looks at what a list of strings has.
+func (f *finder) entries(lit *ast.CompositeLit) {
+	if list, ok := lit.Type.(*ast.ArrayType); ok && isName(list.Elt, "string") {
+		f.values(lit.Elts, "entry ")
+	}
+}
+
+// values makes a check of each literal string of a list.
+func (f *finder) values(list []ast.Expr, prefix string) {
+	for _, value := range list {
+		if lit, ok := value.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+			f.condition(lit, "mutateValue", prefix+lit.Value)
+		}
+	}
+}
+
+// assignment looks at a bool that is put together before it is asked for.
+func (f *finder) assignment(a *ast.AssignStmt) {
+	for i, expr := range a.Rhs {
+		b, ok := expr.(*ast.BinaryExpr)
+		if ok && (b.Op == token.LAND || b.Op == token.LOR) && len(a.Lhs) == len(a.Rhs) {
+			f.decides(b, f.text(a.Lhs[i])+" = ")
+		}
 	}
 }
 
@@ -197,13 +226,20 @@ func (f *finder) verdict(s shape, ret *ast.ReturnStmt) {
 	}
 	if b, ok := last.(*ast.BinaryExpr); ok && s.results == 1 && b.Op == token.LOR {
 		f.condition(last, "mutateMust", "true: "+f.text(ret))
-		f.operands(last, token.LOR, "mutateIf", "return ")
-		return
-	}
-	if s.results == 1 {
+	} else if s.results == 1 {
 		f.condition(last, "mutateIf", "false: "+f.text(ret))
 	}
-	f.operands(last, token.LAND, "mutateMust", "return ")
+	f.decides(last, "return ")
+}
+
+// decides looks at an expression of which only a name says what true means: its
+// operands are disabled so that they let the others decide.
+func (f *finder) decides(expr ast.Expr, prefix string) {
+	if b, ok := expr.(*ast.BinaryExpr); ok && b.Op == token.LOR {
+		f.forbids(expr, prefix)
+		return
+	}
+	f.allows(expr, prefix)
 }
 
 // ending looks at the refusal at the end of a function.
@@ -230,34 +266,55 @@ func (f *finder) ending(s shape, body *ast.BlockStmt) {
 	}
 }
 
-// makesError tells an expression that is an error, or decides about one, from
-// nil and from a variable whose error is passed on.
-func makesError(e ast.Expr) bool {
-	switch e := e.(type) {
-	case *ast.CallExpr, *ast.UnaryExpr:
-		return true
-	case *ast.Ident:
-		return strings.HasPrefix(e.Name, "Err") || strings.HasPrefix(e.Name, "err") && len(e.Name) > 3
-	}
-	return false
-}
-
-// operands makes a check of each operand of op in expr.
-func (f *finder) operands(expr ast.Expr, op token.Token, guard, prefix string) {
-	inner := expr
-	for {
-		paren, ok := inner.(*ast.ParenExpr)
-		if !ok {
-			break
-		}
-		inner = paren.X
-	}
-	if b, ok := inner.(*ast.BinaryExpr); ok && b.Op == op {
-		f.operands(b.X, op, guard, prefix)
-		f.operands(b.Y, op, guard, prefix)
+// forbids looks at a condition that refuses where it is true: each operand of ||
+// is a check, and below && each that forbids or allows something by itself.
+func (f *finder) forbids(expr ast.Expr, prefix string) {
+	if x, y, ok := operands(expr, token.LOR); ok {
+		f.forbids(x, prefix)
+		f.forbids(y, prefix)
 		return
 	}
-	f.condition(expr, guard, prefix+f.text(expr))
+	f.condition(expr, "mutateIf", prefix+f.text(expr))
+	f.below(expr, token.LAND, token.LOR, f.forbids, f.allows)
+}
+
+// allows is forbids for a condition that lets pass where it is true.
+func (f *finder) allows(expr ast.Expr, prefix string) {
+	if x, y, ok := operands(expr, token.LAND); ok {
+		f.allows(x, prefix)
+		f.allows(y, prefix)
+		return
+	}
+	f.condition(expr, "mutateMust", prefix+f.text(expr))
+	f.below(expr, token.LOR, token.LAND, f.allows, f.forbids)
+}
+
+// below looks for alternatives inside what outer joins: those of inner say the
+// same as the whole, and those that ! turns round the opposite.
+func (f *finder) below(expr ast.Expr, outer, inner token.Token, same, opposite func(ast.Expr, string)) {
+	if x, y, ok := operands(expr, outer); ok {
+		f.below(x, outer, inner, same, opposite)
+		f.below(y, outer, inner, same, opposite)
+		return
+	}
+	if _, _, ok := operands(expr, inner); ok {
+		same(expr, "in ")
+		return
+	}
+	if not, ok := ast.Unparen(expr).(*ast.UnaryExpr); ok && not.Op == token.NOT {
+		if _, _, ok := operands(not.X, outer); ok {
+			opposite(not.X, "in ")
+		}
+	}
+}
+
+// operands takes an expression apart that op joins.
+func operands(expr ast.Expr, op token.Token) (x, y ast.Expr, ok bool) {
+	b, ok := ast.Unparen(expr).(*ast.BinaryExpr)
+	if !ok || b.Op != op {
+		return nil, nil, false
+	}
+	return b.X, b.Y, true
 }
 
 // condition puts expr behind a guard.

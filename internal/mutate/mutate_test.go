@@ -37,9 +37,15 @@ func TestFixture(t *testing.T) {
 		"Age: n > 200":                                 "SURVIVED",
 		"Enter: known(name) != nil":                    "red TestEnter",
 		"Enter: painted(colour) != nil":                "excused",
+		`known: case "alice"`:                          "red TestEnter",
+		`known: case "bob"`:                            "SURVIVED",
 		`known: case ""`:                               "SURVIVED", // the end of known refuses it as well
 		"known: at the end: return errRefused":         "red TestEnter",
+		`painted: entry ""`:                            "SURVIVED",
+		`painted: entry "red"`:                         "red TestEnter",
+		`painted: entry "blue"`:                        "SURVIVED",
 		`painted: c == ""`:                             "SURVIVED",
+		"painted: only if c == colour":                 "SURVIVED",
 		"painted: at the end: return errRefused":       "SURVIVED",
 		"Between: return low <= n":                     "red TestBetween",
 		"Between: false: return low <= n && n <= high": "red TestBetween",
@@ -64,7 +70,7 @@ func TestFixture(t *testing.T) {
 	if m.report(&out, false) {
 		t.Errorf("report is content with survivors:\n%s", &out)
 	}
-	if !strings.Contains(out.String(), "12 checks, 7 red when disabled, 1 survive for a stated reason, 4 SURVIVED") {
+	if !strings.Contains(out.String(), "18 checks, 9 red when disabled, 1 survive for a stated reason, 8 SURVIVED") {
 		t.Errorf("report has other sums:\n%s", &out)
 	}
 }
@@ -119,22 +125,48 @@ func TestDecisiveFiles(t *testing.T) {
 }
 
 func TestApply(t *testing.T) {
-	const src = "package p\n\nfunc f(a, b, c bool) bool {\n\tif (a || b) && c {\n\t\treturn false\n\t}\n\treturn a && g(func() bool { return b && c })\n}\n"
+	for src, want := range map[string]string{
+		"if (a || b) && c { return false }":  "if mutateIf(1, (mutateIf(2, a) || mutateIf(3, b)) && c) { return false }",
+		"if !(a && b) || c { return false }": "if mutateIf(1, !(mutateMust(2, a) && mutateMust(3, b))) || mutateIf(4, c) { return false }",
+		"if a && b { x = c }":                "if mutateMust(1, a) && mutateMust(2, b) { x = c }",
+		"if a && b || c { x = c }":           "if mutateMust(1, mutateMust(2, a) && mutateMust(3, b) || c) { x = c }",
+		"if !(a || b) { x = c }":             "if mutateMust(1, !(mutateIf(2, a) || mutateIf(3, b))) { x = c }",
+		"if a { err = errors.New(s) }":       "if mutateIf(1, a) { err = errors.New(s) }",
+		"x := a && b":                        "x := mutateMust(1, a) && mutateMust(2, b)",
+		"switch { case a && b: x = c }":      "switch { case mutateMust(1, a) && mutateMust(2, b): x = c }",
+		"switch { case a, b: return false }": "switch { case mutateIf(1, a), mutateIf(2, b): return false }",
+		`switch s { case "a", "b": x = c }`:  `switch s { case mutateValue(1, "a"), mutateValue(2, "b"): x = c }`,
+		`l := []string{"a", s}`:              `l := []string{mutateValue(1, "a"), s}`,
+		"return a && g(func() bool { return b && c })": "return mutateIf(1, mutateMust(2, a) && mutateMust(3, g(func() bool { " +
+			"return mutateIf(4, mutateMust(5, b) && mutateMust(6, c)) })))",
+	} {
+		src := "package p\n\nfunc f(a, b, c, x bool, s string) bool {\n" + src + "\n}\n"
+		f, err := scan("p", "p/p.go", []byte(src), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := string(apply([]byte(src), f.edits))
+		if _, err := format.Source([]byte(got)); err != nil {
+			t.Errorf("not Go: %v\n%s", err, got)
+		}
+		if !strings.Contains(got, "\n"+want+"\n") {
+			t.Errorf("want %s\nin %s", want, got)
+		}
+	}
+}
+
+// TestPackageVariables: lists and functions outside of functions are looked at as well.
+func TestPackageVariables(t *testing.T) {
+	const src = "package p\n\nvar list = []string{\"a\"}\n\nvar f = func(a bool) error {\n\tif a {\n\t\treturn errA\n\t}\n\treturn nil\n}\n"
 	f, err := scan("p", "p/p.go", []byte(src), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := string(apply([]byte(src), f.edits))
-	if _, err := format.Source([]byte(got)); err != nil {
-		t.Fatalf("not Go: %v\n%s", err, got)
+	var keys []string
+	for _, c := range f.found {
+		keys = append(keys, c.key)
 	}
-	for _, want := range []string{
-		"if mutateIf(1, (a || b) && c) {",
-		"return mutateIf(2, mutateMust(3, a) && mutateMust(4, g(",
-		"func() bool { return mutateIf(5, mutateMust(6, b) && mutateMust(7, c)) }",
-	} {
-		if !strings.Contains(got, want) {
-			t.Errorf("no %q in\n%s", want, got)
-		}
+	if got := strings.Join(keys, "; "); got != `p/p.go:list: entry "a"; p/p.go:f: a` {
+		t.Errorf("found %s", got)
 	}
 }

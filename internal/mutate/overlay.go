@@ -18,13 +18,13 @@ const guards = `package %s
 import (
 	"os"
 	"strconv"
-	"sync"
+	"sync/atomic"
 )
 
 var (
 	mutateOff, _ = strconv.Atoi(os.Getenv("POSTERN_MUTATE_DISABLE"))
 	mutateFile   = os.Getenv("POSTERN_MUTATE_TRACE")
-	mutateSeen   sync.Map
+	mutateSeen   [%d]atomic.Bool // no map: some tests count allocations
 )
 
 // mutateIf is a condition under which something is refused.
@@ -43,6 +43,16 @@ func mutateMust(id int, accepted bool) bool {
 	return accepted || id == mutateOff
 }
 
+// mutateValue is a string that something is compared with; disabled, it is one
+// that nothing equals.
+func mutateValue(id int, s string) string {
+	mutateFired(id)
+	if id == mutateOff {
+		return "\x00mutate"
+	}
+	return s
+}
+
 // mutateReached stands before a refusal and tells whether to go round it.
 func mutateReached(id int) bool {
 	mutateFired(id)
@@ -53,7 +63,7 @@ func mutateFired(id int) {
 	if mutateFile == "" {
 		return
 	}
-	if _, again := mutateSeen.LoadOrStore(id, true); again {
+	if mutateSeen[id].Swap(true) {
 		return
 	}
 	f, err := os.OpenFile(mutateFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
@@ -100,7 +110,7 @@ func (m *mutation) scan(t target, overlay map[string]string) error {
 		}
 	}
 	added := filepath.Join(m.root, filepath.FromSlash(t.dir), "zz_mutate.go")
-	return m.replace(overlay, added, fmt.Appendf(nil, guards, name))
+	return m.replace(overlay, added, fmt.Appendf(nil, guards, name, len(m.checks)+1))
 }
 
 // files lists the files of a target, from the module's root.

@@ -6,6 +6,43 @@ import (
 	"strings"
 )
 
+// A shape is what the results of a function say about refusing.
+type shape struct {
+	results int
+	isError bool // the last result is an error
+	isBool  bool // the last result is a bool
+}
+
+func shapeOf(t *ast.FuncType) shape {
+	var s shape
+	if t.Results == nil {
+		return s
+	}
+	s.results = t.Results.NumFields()
+	last := t.Results.List[len(t.Results.List)-1].Type
+	if ptr, ok := last.(*ast.StarExpr); ok {
+		name, ok := ptr.X.(*ast.Ident)
+		s.isError = ok && strings.HasSuffix(name.Name, "Error")
+		return s
+	}
+	name, ok := last.(*ast.Ident)
+	s.isError = ok && name.Name == "error"
+	s.isBool = ok && name.Name == "bool"
+	return s
+}
+
+// accepted is what a function of this shape returns when it refuses nothing.
+func (s shape) accepted() (string, bool) {
+	switch {
+	case s.results == 1 && s.isError:
+		return "nil", true
+	case s.results == 1 && s.isBool:
+		return "true", true
+	default:
+		return "", false
+	}
+}
+
 // refuses tells whether a statement list is a refusal in a function of shape s.
 func refuses(s shape, list []ast.Stmt) bool {
 	if len(list) == 0 {
@@ -16,6 +53,8 @@ func refuses(s shape, list []ast.Stmt) bool {
 		return len(list) == 1 && last.Tok == token.CONTINUE
 	case *ast.ReturnStmt:
 		return refusing(s, last)
+	case *ast.AssignStmt:
+		return isName(last.Lhs[len(last.Lhs)-1], "err") && makesError(last.Rhs[len(last.Rhs)-1])
 	}
 	return false
 }
@@ -34,6 +73,18 @@ func refusing(s shape, ret *ast.ReturnStmt) bool {
 		return isName(last, "false") || isName(last, "true")
 	case s.isBool:
 		return isName(last, "false")
+	}
+	return s.results == 1 && isName(last, "nil")
+}
+
+// makesError tells an expression that is an error, or decides about one, from
+// nil and from a variable whose error is passed on.
+func makesError(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.CallExpr, *ast.UnaryExpr:
+		return true
+	case *ast.Ident:
+		return strings.HasPrefix(e.Name, "Err") || strings.HasPrefix(e.Name, "err") && len(e.Name) > 3
 	}
 	return false
 }

@@ -33,10 +33,14 @@ type mutation struct {
 	checks  []*check
 	looked  map[string]bool // files scanned
 	work    string          // temporary directory
+
+	mu   sync.Mutex
+	told map[string]string // by file and function: the test that was red last
 }
 
 // run finds, builds, traces and disables; the verdicts are in m.checks afterwards.
 func (m *mutation) run() (err error) {
+	m.told = make(map[string]string)
 	if m.excuses, err = parseExcuses(m.excused); err != nil {
 		return err
 	}
@@ -226,9 +230,14 @@ func readTrace(file string) (map[int]bool, error) {
 }
 
 // disable runs the tests in which c refuses something without it, until one is
-// red. One that says what is wrong is better than one that dies of it.
+// red. One that says what is wrong is better than one that dies of it. The test that
+// was red for a check nearby is likely to be red again.
 func (m *mutation) disable(dir, binary string, c *check) error {
-	for _, name := range c.fired {
+	near, _, _ := strings.Cut(c.key, ": ")
+	m.mu.Lock()
+	likely := m.told[near]
+	m.mu.Unlock()
+	for _, name := range likeliest(c.fired, likely) {
 		out, err := m.test(dir, binary, name, "POSTERN_MUTATE_DISABLE="+strconv.Itoa(c.id))
 		if err == nil {
 			continue
@@ -238,18 +247,33 @@ func (m *mutation) disable(dir, binary string, c *check) error {
 			c.red = innermost(name, out) + end
 		}
 		if end == "" {
+			m.mu.Lock()
+			m.told[near] = name
+			m.mu.Unlock()
+		}
+		if end == "" || end == hangs { // the next one would hang as long
 			return nil
 		}
 	}
 	return nil
 }
 
+// likeliest puts one of the tests first.
+func likeliest(tests []string, first string) []string {
+	if i := slices.Index(tests, first); i > 0 {
+		return slices.Concat(tests[i:i+1], tests[:i], tests[i+1:])
+	}
+	return tests
+}
+
+const hangs = " (hangs)"
+
 // cause says how a test ended that did not just fail.
 func cause(out string) string {
 	for line := range strings.Lines(out) {
 		switch {
 		case strings.HasPrefix(line, "panic: test timed out"):
-			return " (hangs)"
+			return hangs
 		case strings.HasPrefix(line, "panic:"), strings.HasPrefix(line, "fatal error:"):
 			return " (crashes)"
 		}
