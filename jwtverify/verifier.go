@@ -2,6 +2,7 @@ package jwtverify
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -83,6 +84,16 @@ const (
 	DefaultLeeway = 60 * time.Second
 	MaxLeeway     = 5 * time.Minute
 )
+
+// Check says whether the Verifier can accept any token at all: what it lacks, or what
+// contradicts itself in it, is the reason for which it rejects every one. It looks at no
+// key of Keys. It is for programs that want to know at their start.
+func (v *Verifier) Check() error {
+	if err := v.ready(); err != nil {
+		return fmt.Errorf("jwtverify: %w", err)
+	}
+	return nil
+}
 
 // ready refuses a Verifier that lacks what a check would compare with.
 func (v *Verifier) ready() error {
