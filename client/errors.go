@@ -69,7 +69,7 @@ func (e *CallbackError) Unwrap() error { return ErrRejected }
 //
 // errors.As also finds an [oauth2.RetrieveError] in it, whose Body is empty.
 type ResponseError struct {
-	Endpoint    string // "discovery", "token", "userinfo", "revocation" or "introspection"
+	Endpoint    string // such as "discovery", "token", "userinfo", "revocation", "introspection", "WebFinger"
 	Status      int    // of HTTP; 0: no answer
 	Code        string // error (RFC 6749 5.2); empty: none was found
 	Description string // error_description

@@ -205,7 +205,8 @@ func (s *snapshot) oauthError(a *answer) *ResponseError {
 		e.reason = "no error code" // an HTML page, a redirect, a proxy in between
 	}
 	if e.Code == "invalid_client" {
-		e.Hint = authHint(s.auth, s.metadata.TokenEndpointAuthMethodsSupported)
+		methods, _ := s.metadata.authAt(a.endpoint.name)
+		e.Hint = authHint(s.authAt(a.endpoint.name), methods)
 	}
 	e.Err = classify(a.status, e.Code)
 	return e
