@@ -72,18 +72,22 @@ func normalize(typed string) (resource, host string, err error) {
 	if len(resource) >= 5 && strings.EqualFold(resource[:5], "acct:") {
 		return accountHost("acct:" + resource[5:])
 	}
-	if !strings.Contains(resource, "://") {
+	bare := !strings.Contains(resource, "://")
+	if bare {
 		if name, host, ok := strings.Cut(resource, "@"); ok && !strings.ContainsAny(host, ":/?") && !strings.ContainsAny(name, ":/?") {
 			return accountHost("acct:" + resource)
 		}
 		resource = "https://" + resource
 	}
 	u, err := url.Parse(resource)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || !isHost(u.Host) {
 		return "", "", errors.New("is neither an email address nor a host nor a URL")
 	}
 	if _, has := u.User.Password(); has {
 		return "", "", errors.New("has a password in it")
+	}
+	if bare && u.Path == "" && u.RawQuery == "" { // 2.2.3
+		resource += "/"
 	}
 	return resource, u.Host, nil
 }
@@ -92,10 +96,18 @@ func normalize(typed string) (resource, host string, err error) {
 func accountHost(resource string) (same, host string, err error) {
 	name, host, _ := strings.Cut(strings.TrimPrefix(resource, "acct:"), "@")
 	u, err := url.Parse("https://" + host)
-	if err != nil || name == "" || u.Host != host || u.Hostname() == "" || u.Port() != "" {
+	if err != nil || name == "" || u.Host != host || !isHost(host) {
 		return "", "", errors.New("is not an account at a host")
 	}
 	return resource, host, nil
+}
+
+// isHost tells whether host is a name or an address, perhaps with a port, in the characters
+// that these have: net/url also takes escaped bytes.
+func isHost(host string) bool {
+	return strings.Trim(host, ":[]") != "" && !strings.ContainsFunc(host, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]", r)
+	})
 }
 
 // staySecure follows redirects to any host that is https (RFC 7033 4.2): a domain may have
