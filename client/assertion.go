@@ -50,7 +50,7 @@ func (a SecretJWT) check(cfg *Config) error {
 	if len(cfg.ClientSecret) < least {
 		return fmt.Errorf("needs a Config.ClientSecret of at least %d bytes", least)
 	}
-	return nil
+	return cfg.needsAudience(a.Audience)
 }
 
 func (a SecretJWT) authenticate(_ context.Context, r *attempt) error {
@@ -67,7 +67,7 @@ func (a SecretJWT) authenticate(_ context.Context, r *attempt) error {
 }
 
 func (a SecretJWT) algorithm(r *attempt) (string, error) {
-	supported := r.metadata.TokenEndpointAuthSigningAlgValuesSupported
+	supported := r.signingAlgorithms()
 	if a.Algorithm != "" {
 		return a.Algorithm, nil
 	}
@@ -127,9 +127,12 @@ func (a PrivateKeyJWT) JWKS() ([]byte, error) {
 
 func (PrivateKeyJWT) method() string { return "private_key_jwt" }
 
-func (a PrivateKeyJWT) check(*Config) error {
+func (a PrivateKeyJWT) check(cfg *Config) error {
 	if _, err := jwtsign.Algorithm(a.Key, a.Algorithm); err != nil {
 		return fmt.Errorf("cannot sign: %w", err)
+	}
+	if err := cfg.needsAudience(a.Audience); err != nil {
+		return err
 	}
 	if a.Certificate == nil {
 		return nil
@@ -142,7 +145,7 @@ func (a PrivateKeyJWT) check(*Config) error {
 }
 
 func (a PrivateKeyJWT) authenticate(_ context.Context, r *attempt) error {
-	alg, err := signAlgorithm(a.Key, a.Algorithm, r.metadata.TokenEndpointAuthSigningAlgValuesSupported)
+	alg, err := signAlgorithm(a.Key, a.Algorithm, r.signingAlgorithms())
 	if err != nil {
 		return fmt.Errorf("token_endpoint_auth_signing_alg_values_supported: %w", err)
 	}

@@ -27,6 +27,7 @@ var single = [...]string{
 type arrival struct {
 	code, idToken, accessToken string // empty: not asked for
 	expiresIn, scope           string // of accessToken; empty: not said
+	issuer                     string // iss; empty: not said
 }
 
 // checkCallback is everything that a callback must pass before anything of it is used or
@@ -98,6 +99,7 @@ func readArrival(login *Login, params url.Values) (*arrival, error) {
 		accessToken: params.Get("access_token"),
 		expiresIn:   params.Get("expires_in"),
 		scope:       params.Get("scope"),
+		issuer:      params.Get("iss"),
 	}
 	if login.want.has(asksToken) && !isVSChar(a.accessToken) { // RFC 6749 appendix A.12
 		return nil, reject("access_token", "has characters that none has")
@@ -149,7 +151,7 @@ func checkState(login *Login, params url.Values) error {
 // is verified next, or of the whole answer, which has its own iss (JARM 2.1).
 func (c *Client) checkIss(ctx context.Context, login *Login, params url.Values) error {
 	if params.Has("iss") {
-		if params.Get("iss") != c.cfg.Issuer {
+		if !c.cfg.isIssuer(params.Get("iss")) {
 			return reject("iss", "is not the issuer")
 		}
 		return nil

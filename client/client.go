@@ -99,6 +99,79 @@ type Config struct {
 	// encrypted answers (authorization_encrypted_response_alg), as Decrypt is for ID tokens:
 	// one that comes unencrypted is refused then. Nil: none is encrypted.
 	AuthorizationDecrypt []jwtverify.DecryptionKey
+
+	// MetadataURL is where the provider's metadata is, for one that does not have it where
+	// OpenID Connect Discovery 4 says, which is Issuer + "/.well-known/openid-configuration".
+	// [OAuthMetadataURL] makes the place of RFC 8414; a few have
+	// https://host/.well-known/openid-configuration/tenant (RFC 8414 5), and Entra's for
+	// many tenants, or Azure AD B2C's, are at addresses of their own. Wherever it is, its
+	// issuer must be Issuer, byte for byte. No place is tried after another. Empty: that of
+	// Discovery.
+	MetadataURL string
+
+	// MetadataOverride has what the provider's metadata gets wrong or leaves out, such as
+	// one endpoint: every field that is set stands in place of what the document says. Its
+	// Issuer must be empty. Nil: the document stands.
+	MetadataOverride *Metadata
+
+	// BackChannelURL is where this program reaches the provider, for one that browsers know
+	// by another name: scheme and host, such as https://keycloak.internal:8443. Requests for
+	// the scheme, host and port of Issuer go there, with the name in them that they are for
+	// (Host; that of the certificate is BackChannelURL's), so that a provider which writes
+	// its metadata by that name writes what browsers need. Nothing else changes: Issuer and
+	// iss are compared as ever, browsers are sent to the addresses of the metadata, and
+	// endpoints on other hosts are reached there.
+	//
+	// In Docker Compose, where browsers reach Keycloak as localhost and containers by the
+	// name of its service:
+	//
+	//	Issuer:         "http://localhost:8080/realms/app",
+	//	BackChannelURL: "http://keycloak:8080",
+	//
+	// It is https, or http on a loopback host, where a proxy may be; or http on any host
+	// where Issuer itself is http. Empty: there is one name for all.
+	BackChannelURL string
+
+	// Tenants are the Entra tenants whose users may sign in, GUIDs in lower case, where
+	// Issuer is the template that Entra's metadata for many tenants has:
+	//
+	//	Issuer:      "https://login.microsoftonline.com/{tenantid}/v2.0",
+	//	MetadataURL: "https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration",
+	//	Tenants:     []string{"11111111-2222-3333-4444-555555555555"},
+	//
+	// An ID token must be of one of them, with the tenant's own issuer in iss, which
+	// IDToken.Issuer then is; see jwtverify.Verifier.Tenants. It is a closed list: users of
+	// any tenant at all are strangers who choose their own email address. Nil: Issuer is no
+	// template.
+	Tenants []string
+
+	// UserInfoSignedResponseAlg is userinfo_signed_response_alg of the client's registration
+	// (Core 5.3.2): answers of the userinfo endpoint are then signed with this algorithm,
+	// and one that is not is refused. HS256, HS384 and HS512 need a ClientSecret of 32, 48
+	// or 64 bytes. Empty: they are JSON, and one that is a JWT is refused.
+	UserInfoSignedResponseAlg string
+
+	// UserInfoDecrypt are the private keys for a client that is registered for encrypted
+	// userinfo (userinfo_encrypted_response_alg), as Decrypt is for ID tokens. Nil: it is
+	// not encrypted.
+	UserInfoDecrypt []jwtverify.DecryptionKey
+
+	// UserInfoByForm sends the access token to the userinfo endpoint in the body of a POST
+	// (RFC 6750 2.2), for a provider that does not find it in the header. False: in the
+	// header of a GET.
+	UserInfoByForm bool
+
+	// IntrospectionSignedResponseAlg is introspection_signed_response_alg of the client's
+	// registration (RFC 9701 6): answers about tokens are then asked for as JWTs, signed with
+	// this algorithm, and one that is not is refused. HS256, HS384 and HS512 need a
+	// ClientSecret of 32, 48 or 64 bytes. Empty: they are JSON, and one that is a JWT is
+	// refused.
+	IntrospectionSignedResponseAlg string
+
+	// IntrospectionDecrypt are the private keys for a client that is registered for
+	// encrypted answers about tokens (introspection_encrypted_response_alg), as Decrypt is
+	// for ID tokens. Nil: they are not encrypted.
+	IntrospectionDecrypt []jwtverify.DecryptionKey
 }
 
 // A Client signs users in at one provider. New makes one; the zero Client is of no
@@ -129,6 +202,14 @@ func New(cfg Config) (*Client, error) {
 	cfg.TrustedAudiences = slices.Clone(cfg.TrustedAudiences)
 	cfg.Decrypt = slices.Clone(cfg.Decrypt)
 	cfg.AuthorizationDecrypt = slices.Clone(cfg.AuthorizationDecrypt)
+	cfg.UserInfoDecrypt, cfg.IntrospectionDecrypt = slices.Clone(cfg.UserInfoDecrypt), slices.Clone(cfg.IntrospectionDecrypt)
+	if len(cfg.Tenants) == 0 {
+		cfg.Tenants = nil // as it comes out of an empty setting
+	}
+	cfg.Tenants = slices.Clone(cfg.Tenants)
+	if cfg.MetadataOverride != nil {
+		cfg.MetadataOverride = cfg.MetadataOverride.clone()
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -154,7 +235,7 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Issuer returns Config.Issuer.
+// Issuer returns Config.Issuer. With Config.Tenants that is a template: see IsIssuer.
 func (c *Client) Issuer() string { return c.cfg.Issuer }
 
 // ClientID returns Config.ClientID.
@@ -193,7 +274,8 @@ func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 // Provider returns a provider of go-oidc made from the same metadata, for code that
 // stands on that library. Its Verifier method fetches keys by itself, over
 // Config.HTTPClient, and what it makes checks less than Exchange does; see [KeySet]. It
-// refuses ID tokens that are encrypted or authenticated with the ClientSecret.
+// refuses ID tokens that are encrypted or authenticated with the ClientSecret, and with
+// Config.Tenants all of them, for it knows no templates.
 func (c *Client) Provider(ctx context.Context) (*oidc.Provider, error) {
 	s, err := c.provider(ctx)
 	if err != nil {

@@ -19,8 +19,14 @@ func (cfg *Config) validate() error {
 	if !isVSChar(cfg.ClientID) { // RFC 6749 appendix A.1
 		return errors.New("Config.ClientID must be printable ASCII")
 	}
-	if err := checkIssuer(cfg.Issuer); err != nil {
+	if err := checkIssuer(inTenant(cfg.Issuer, "0")); err != nil {
 		return fmt.Errorf("Config.Issuer %w", err)
+	}
+	if err := cfg.checkTenants(); err != nil {
+		return err
+	}
+	if err := cfg.checkPlaces(); err != nil {
+		return err
 	}
 	if err := cfg.checkAuth(); err != nil {
 		return err

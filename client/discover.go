@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,10 +30,13 @@ type snapshot struct {
 	oidc     *oidc.Provider
 	verifier *jwtverify.Verifier // of ID tokens
 	answers  *jwtverify.Verifier // of signed authorization responses
+	userinfo *jwtverify.Verifier // of signed userinfo answers; nil: they are JSON
+	about    *jwtverify.Verifier // of signed answers about tokens; nil: they are JSON
 	keys     *jwtverify.RemoteKeys
 	auth     ClientAuth
-	aliases  map[string]string // for a client with a certificate, by the endpoint's own address
-	request  string            // the authorization endpoint, ready for parameters
+	auths    map[string]ClientAuth // by the name of the endpoint, where it may have its own
+	aliases  map[string]string     // for a client with a certificate, by the endpoint's own address
+	request  string                // the authorization endpoint, ready for parameters
 	until    time.Time
 }
 
@@ -145,7 +147,7 @@ func (d *discovery) land(f *flight, s *snapshot, err error, now time.Time) {
 // fetchMetadata reads the discovery document (Discovery 4). The HTTP client has the
 // timeout.
 func (c *Client) fetchMetadata(ctx context.Context, old *snapshot) (*snapshot, error) {
-	from := endpoint{name: "discovery", url: wellKnown(c.cfg.Issuer)}
+	from := endpoint{name: "discovery", url: c.cfg.metadataURL()}
 	a, err := send(ctx, c.fetch, from, message{method: http.MethodGet})
 	if err != nil {
 		return nil, err
@@ -153,17 +155,16 @@ func (c *Client) fetchMetadata(ctx context.Context, old *snapshot) (*snapshot, e
 	if a.status != http.StatusOK {
 		return nil, a.refuse("no metadata at " + from.url)
 	}
-	s, err := c.newSnapshot(a.body, old)
+	document, err := c.cfg.MetadataOverride.over(a.body)
+	if err != nil {
+		return nil, a.refuse(err.Error())
+	}
+	s, err := c.newSnapshot(document, old)
 	if err != nil {
 		return nil, a.refuse(err.Error())
 	}
 	s.until = c.Now().Add(metadataMaxAge)
 	return s, nil
-}
-
-// wellKnown is the place of the document (Discovery 4.1).
-func wellKnown(issuer string) string {
-	return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
 }
 
 // newSnapshot makes a snapshot from a document. It keeps the keys of old where they
@@ -191,9 +192,12 @@ func (c *Client) newSnapshot(document string, old *snapshot) (*snapshot, error) 
 		keys:     keys,
 		aliases:  c.cfg.aliases(m),
 		auth:     c.cfg.chooseAuth(m.TokenEndpointAuthMethodsSupported),
+		auths:    c.cfg.auths(m),
 		request:  openQuery(m.AuthorizationEndpoint),
 		verifier: verifier,
 		answers:  c.cfg.answerVerifier(m, keys),
+		userinfo: c.cfg.signedUserInfo().registered(&c.cfg, keys),
+		about:    c.cfg.signedIntrospection().registered(&c.cfg, keys),
 	}, nil
 }
 

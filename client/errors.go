@@ -70,7 +70,7 @@ func (e *CallbackError) Unwrap() error { return ErrRejected }
 //
 // errors.As also finds an [oauth2.RetrieveError] in it, whose Body is empty.
 type ResponseError struct {
-	Endpoint    string // "discovery", "token", "userinfo", "revocation", "introspection", "registration", "client configuration", "device authorization" or "backchannel authentication"
+	Endpoint    string // "discovery", "WebFinger", "token", "userinfo", "revocation", "introspection", "registration", "client configuration", "device authorization" or "backchannel authentication"
 	Status      int    // of HTTP; 0: no answer
 	Code        string // error (RFC 6749 5.2); empty: none was found
 	Description string // error_description

@@ -26,7 +26,8 @@ import (
 // [jwtverify.Verifier.IDToken] checks against the Login's nonce, max_age and acr
 // and the hashes of access token and code, and which must be of the same user as the one
 // of the callback (Core 3.3.3.6). An access token of the callback is not used where
-// there is a code. It does not check that the browser of
+// there is a code. With Config.Tenants the iss of the callback, where there is one, must be
+// that of the ID token. It does not check that the browser of
 // the callback is the one of the Login: that is the job of whoever
 // stores Logins.
 //
@@ -55,6 +56,9 @@ func (c *Client) Exchange(ctx context.Context, login *Login, callback url.Values
 		if front, err = s.verifier.IDToken(ctx, a.idToken, want); err != nil {
 			return nil, tokenError("ID token of the callback", err, ErrRejected)
 		}
+		if err := a.speaksFor(front); err != nil {
+			return nil, err
+		}
 	}
 	// A code that is sent twice has the provider revoke what the first one gave (RFC 6749 4.1.2).
 	if !login.sent.raise() {
@@ -63,7 +67,7 @@ func (c *Client) Exchange(ctx context.Context, login *Login, callback url.Values
 	if !login.want.has(asksCode) {
 		return a.tokens(login, front, received), nil
 	}
-	return c.trade(ctx, s, login, a.code, front)
+	return c.trade(ctx, s, login, a, front)
 }
 
 // expect is what the ID tokens of a login must fit.
@@ -77,6 +81,15 @@ func (l *Login) expect(code, accessToken string) jwtverify.Expect {
 		MaxAge:      l.maxAge,
 		ACR:         l.acr,
 	}
+}
+
+// speaksFor refuses an ID token of another tenant than the callback named (RFC 9207 2.4).
+// Without Config.Tenants there is one issuer, and both are known to be of it.
+func (a *arrival) speaksFor(id *jwtverify.IDToken) error {
+	if a.issuer != "" && a.issuer != id.Issuer {
+		return reject("iss", "is not the issuer of the ID token")
+	}
+	return nil
 }
 
 // tokens are what a callback without a code brought (Core 3.2.2.5).
@@ -98,10 +111,10 @@ func (a *arrival) tokens(login *Login, id *jwtverify.IDToken, received time.Time
 }
 
 // trade sends the code. front is the ID token of the callback; nil: there was none.
-func (c *Client) trade(ctx context.Context, s *snapshot, login *Login, code string, front *jwtverify.IDToken) (*Tokens, error) {
+func (c *Client) trade(ctx context.Context, s *snapshot, login *Login, got *arrival, front *jwtverify.IDToken) (*Tokens, error) {
 	form := url.Values{ // RFC 6749 4.1.3, RFC 7636 4.5
 		"grant_type":    {"authorization_code"},
-		"code":          {code},
+		"code":          {got.code},
 		"redirect_uri":  {login.redirectURL},
 		"code_verifier": {string(login.verifier)},
 	}
@@ -116,9 +129,12 @@ func (c *Client) trade(ctx context.Context, s *snapshot, login *Login, code stri
 	if a.idToken == "" { // Core 3.1.3.3
 		return nil, fmt.Errorf("client: %w: the token answer has no id_token, although openid was asked for", ErrRejected)
 	}
-	id, err := s.verifier.IDToken(ctx, a.idToken, login.expect(code, a.accessToken))
+	id, err := s.verifier.IDToken(ctx, a.idToken, login.expect(got.code, a.accessToken))
 	if err != nil {
 		return nil, idTokenError(err, ErrRejected)
+	}
+	if err := got.speaksFor(id); err != nil {
+		return nil, err
 	}
 	if front != nil && (front.Issuer != id.Issuer || front.Subject != id.Subject) { // Core 3.3.3.6
 		return nil, fmt.Errorf("client: %w: the ID tokens of the callback and of the token answer are of different users", ErrRejected)

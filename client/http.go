@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -39,6 +40,7 @@ func (cfg *Config) httpClients() (call, fetch *http.Client) {
 	}
 	forCalls.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	forFetches.CheckRedirect = sameOrigin
+	forCalls.Transport, forFetches.Transport = cfg.behind(forCalls.Transport), cfg.behind(forFetches.Transport)
 	return &forCalls, &forFetches
 }
 
@@ -56,7 +58,8 @@ func sameOrigin(next *http.Request, via []*http.Request) error {
 // An endpoint is a place at the provider, by the name that errors call it.
 type endpoint struct {
 	name, url string
-	bound     bool // requests carry a DPoP proof, where there is a key
+	bound     bool   // requests carry a DPoP proof, where there is a key
+	accept    string // media type of the answer; empty: application/json
 }
 
 // An answer is a response that has been read whole, within the bounds.
@@ -90,7 +93,7 @@ func send(ctx context.Context, client *http.Client, to endpoint, m message) (*an
 	if m.method == http.MethodPost && req.Header.Get("Content-Type") == "" {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", cmp.Or(to.accept, "application/json"))
 	req.Header.Set("User-Agent", userAgent)
 	resp, err := client.Do(req)
 	if err != nil {
@@ -123,7 +126,7 @@ func (c *Client) postForm(ctx context.Context, s *snapshot, to endpoint, form ur
 
 func (c *Client) attempt(ctx context.Context, s *snapshot, to endpoint, form url.Values) (*answer, error) {
 	r := &attempt{cfg: &c.cfg, metadata: s.metadata, to: to, now: c.Now(), form: maps.Clone(form), header: http.Header{}, secrets: secretsOf(form)}
-	if err := s.auth.authenticate(ctx, r); err != nil {
+	if err := s.authAt(to.name).authenticate(ctx, r); err != nil {
 		return nil, fmt.Errorf("client: %s endpoint: client authentication: %w", to.name, err)
 	}
 	if err := c.prove(r); err != nil {

@@ -36,7 +36,7 @@ func (c *Client) checkInitiation(params url.Values) error {
 			return fmt.Errorf("%s is there more than once", name)
 		}
 	}
-	if params.Get("iss") != c.cfg.Issuer {
+	if !c.cfg.isIssuer(params.Get("iss")) {
 		return errors.New("iss is not the issuer")
 	}
 	if hint := params.Get("login_hint"); len(hint) > maxHint || strings.ContainsFunc(hint, unicode.IsControl) {

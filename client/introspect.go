@@ -41,9 +41,12 @@ func (i *Introspection) Claims(v any) error {
 // Most programs want [Introspector], which also checks that the answer is about an
 // access token of this provider for this API.
 //
-// The error wraps ErrUnsupported where the provider has no such endpoint or answers
-// with a JWT (RFC 9701), and is a [*ResponseError] for an answer that was not accepted:
-// nothing is then known of the token.
+// With Config.IntrospectionSignedResponseAlg the answer is a JWT (RFC 9701), which
+// [jwtverify.Verifier.IntrospectionJWT] checks, and what it says of the token is the result.
+//
+// The error wraps ErrUnsupported where the provider has no such endpoint or answers with a
+// JWT that nobody registered for, and is a [*ResponseError] for an answer that was not
+// accepted: nothing is then known of the token.
 func (c *Client) Introspect(ctx context.Context, token string) (*Introspection, error) {
 	if token == "" || len(token) > maxToken || !isVSChar(token) {
 		return &Introspection{answer: inactive}, nil
@@ -56,15 +59,21 @@ func (c *Client) Introspect(ctx context.Context, token string) (*Introspection, 
 	if to.url == "" {
 		return nil, unsupported("introspection_endpoint")
 	}
+	if s.about != nil {
+		to.accept = introspectionJWT // RFC 9701 4
+	}
 	a, err := c.postForm(ctx, s, to, url.Values{"token": {token}, "token_type_hint": {"access_token"}})
 	if err != nil {
 		return nil, err
 	}
-	return s.introspection(a)
+	return s.introspection(ctx, a)
 }
 
+// introspectionJWT is the media type of an answer that is one.
+const introspectionJWT = "application/token-introspection+jwt"
+
 // introspection judges the form of an answer.
-func (s *snapshot) introspection(a *answer) (*Introspection, error) {
+func (s *snapshot) introspection(ctx context.Context, a *answer) (*Introspection, error) {
 	if a.status != http.StatusOK {
 		err := s.oauthError(a)
 		var e *ResponseError
@@ -74,16 +83,24 @@ func (s *snapshot) introspection(a *answer) (*Introspection, error) {
 		}
 		return nil, err
 	}
-	switch a.mediaType() {
-	case "application/json":
-	case "application/token-introspection+jwt":
+	body, isJWT := a.body, a.mediaType() == introspectionJWT
+	switch {
+	case s.about != nil && !isJWT:
+		return nil, a.refuseUnsigned("IntrospectionSignedResponseAlg")
+	case s.about != nil:
+		claims, err := s.about.IntrospectionJWT(ctx, a.body)
+		if err != nil {
+			return nil, a.refuseJWT(err)
+		}
+		body = string(claims)
+	case isJWT:
 		e := a.refuse("the answer is a JWT (introspection_signed_response_alg of the client's registration)")
 		e.Err = ErrUnsupported
 		return nil, e
-	default:
+	case a.mediaType() != "application/json":
 		return nil, a.refuse(a.notJSON())
 	}
-	i, err := parseIntrospection(a.body)
+	i, err := parseIntrospection(body)
 	if err != nil {
 		return nil, a.refuse(err.Error())
 	}

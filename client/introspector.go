@@ -116,7 +116,7 @@ func refuse(reason string) error {
 // returns.
 func (i *Introspector) judge(a *Introspection) (*jwtverify.AccessToken, error) {
 	c := i.Client
-	v := jwtverify.Verifier{Issuer: c.cfg.Issuer, Audience: i.Audience, Leeway: c.cfg.Leeway, Now: c.cfg.Now}
+	v := jwtverify.Verifier{Issuer: c.cfg.Issuer, Tenants: c.cfg.Tenants, Audience: i.Audience, Leeway: c.cfg.Leeway, Now: c.cfg.Now}
 	switch {
 	case !a.Active:
 		return nil, refuse("the provider says that the token is not active")

@@ -2,58 +2,21 @@ package client
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 
 	"github.com/postern-go/postern/jwtverify"
 )
 
-// checkAnswers checks what the configuration says about signed answers.
-func (cfg *Config) checkAnswers() error {
-	alg := cfg.AuthorizationSignedResponseAlg
-	switch size := macBytes(alg); {
-	case alg == "":
-	case size == 0 && !isAsymmetric(alg):
-		return fmt.Errorf("Config.AuthorizationSignedResponseAlg: %q is no signature algorithm", cut(alg, quoted))
-	case len(cfg.ClientSecret) < size:
-		return fmt.Errorf("Config.AuthorizationSignedResponseAlg is %s, and Config.ClientSecret has fewer than %d bytes", alg, size)
-	}
-	if cfg.AuthorizationDecrypt != nil && len(cfg.AuthorizationDecrypt) == 0 {
-		return errors.New("Config.AuthorizationDecrypt has no keys: leave it nil if answers are not encrypted")
-	}
-	for i, key := range cfg.AuthorizationDecrypt {
-		if err := key.Check(); err != nil {
-			return fmt.Errorf("Config.AuthorizationDecrypt[%d]: %w", i, err)
-		}
-	}
-	return nil
-}
-
 // answerVerifier returns what decides on signed answers of the provider that m
 // describes. Without Config.AuthorizationSignedResponseAlg that is any algorithm with a
 // public key which the metadata lists.
 func (cfg *Config) answerVerifier(m *Metadata, keys jwtverify.KeySet) *jwtverify.Verifier {
 	var algs []string
-	switch alg := cfg.AuthorizationSignedResponseAlg; {
-	case alg != "":
-		algs = []string{alg}
-	case len(m.AuthorizationSigningAlgValuesSupported) > 0:
-		algs = slices.DeleteFunc(slices.Clone(m.AuthorizationSigningAlgValuesSupported), func(alg string) bool { return !isAsymmetric(alg) })
+	if supported := m.AuthorizationSigningAlgValuesSupported; len(supported) > 0 {
+		algs = slices.DeleteFunc(slices.Clone(supported), func(alg string) bool { return !isAsymmetric(alg) })
 	}
-	if macBytes(cfg.AuthorizationSignedResponseAlg) > 0 {
-		keys = jwtverify.SharedSecret(cfg.ClientSecret)
-	}
-	return &jwtverify.Verifier{
-		Issuer:     cfg.Issuer,
-		Audience:   cfg.ClientID,
-		Keys:       keys,
-		Algorithms: algs,
-		Decrypt:    cfg.AuthorizationDecrypt,
-		Leeway:     cfg.Leeway,
-		Now:        cfg.Now,
-	}
+	return cfg.signedAuthorization().verifier(cfg, algs, keys)
 }
 
 // openResponse verifies an answer that is signed as a whole (JARM 2.4) and returns what is

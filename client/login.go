@@ -150,7 +150,7 @@ func (s *LoginSecrets) validate() (want responseType, mode string, err error) {
 }
 
 func (s *LoginSecrets) checkPlaces() error {
-	if err := checkIssuer(s.Issuer); err != nil {
+	if err := checkIssuer(inTenant(s.Issuer, "0")); err != nil {
 		return fmt.Errorf("LoginSecrets.Issuer %w", err)
 	}
 	if s.ClientID == "" {

@@ -14,6 +14,7 @@ import (
 // Logout 2). A zero field sends nothing. It prints as [redacted].
 type LogoutOptions struct {
 	IDToken               *jwtverify.IDToken // whose session is to end; sent as id_token_hint where its raw token is still there
+	LogoutHint            string             // who is to sign out, as the provider knows them, or their session
 	PostLogoutRedirectURL string             // where to go afterwards, as registered at the provider
 	State                 string             // comes back to PostLogoutRedirectURL
 	UILocales             []string           // BCP 47 tags in order of preference
@@ -26,7 +27,7 @@ type LogoutOptions struct {
 // It sends nothing but the discovery that may be due. The error wraps
 // ErrUnsupported where the provider has no end_session_endpoint.
 func (c *Client) LogoutURL(ctx context.Context, opts LogoutOptions) (string, error) {
-	if err := opts.validate(c.cfg.Issuer); err != nil {
+	if err := opts.validate(&c.cfg); err != nil {
 		return "", fmt.Errorf("client: LogoutOptions.%w", err)
 	}
 	s, err := c.provider(ctx)
@@ -41,14 +42,15 @@ func (c *Client) LogoutURL(ctx context.Context, opts LogoutOptions) (string, err
 	if opts.IDToken != nil {
 		addParam(&b, "id_token_hint", opts.IDToken.Raw())
 	}
+	addParam(&b, "logout_hint", opts.LogoutHint)
 	addParam(&b, "post_logout_redirect_uri", opts.PostLogoutRedirectURL)
 	addParam(&b, "state", opts.State)
 	addParam(&b, "ui_locales", strings.Join(opts.UILocales, " "))
 	return b.String(), nil
 }
 
-func (o *LogoutOptions) validate(issuer string) error {
-	if o.IDToken != nil && o.IDToken.Issuer != issuer {
+func (o *LogoutOptions) validate(cfg *Config) error {
+	if o.IDToken != nil && !cfg.isIssuer(o.IDToken.Issuer) {
 		return errors.New("IDToken is of another issuer")
 	}
 	if o.PostLogoutRedirectURL != "" {

@@ -39,19 +39,25 @@ type Metadata struct {
 	MTLSEndpointAliases map[string]string `json:"mtls_endpoint_aliases,omitempty"`
 
 	// What the provider supports. An empty list means that it did not say.
-	IDTokenSigningAlgValuesSupported           []string `json:"id_token_signing_alg_values_supported,omitempty"`
-	TokenEndpointAuthMethodsSupported          []string `json:"token_endpoint_auth_methods_supported,omitempty"` // empty: client_secret_basic
-	TokenEndpointAuthSigningAlgValuesSupported []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
-	ScopesSupported                            []string `json:"scopes_supported,omitempty"`
-	ResponseTypesSupported                     []string `json:"response_types_supported,omitempty"`
-	ResponseModesSupported                     []string `json:"response_modes_supported,omitempty"`
-	GrantTypesSupported                        []string `json:"grant_types_supported,omitempty"`
-	CodeChallengeMethodsSupported              []string `json:"code_challenge_methods_supported,omitempty"`
-	DPoPSigningAlgValuesSupported              []string `json:"dpop_signing_alg_values_supported,omitempty"`
-	RequestObjectSigningAlgValuesSupported     []string `json:"request_object_signing_alg_values_supported,omitempty"`
-	AuthorizationSigningAlgValuesSupported     []string `json:"authorization_signing_alg_values_supported,omitempty"` // JARM
-	BackchannelTokenDeliveryModesSupported     []string `json:"backchannel_token_delivery_modes_supported,omitempty"` // CIBA
-	AuthorizationDetailsTypesSupported         []string `json:"authorization_details_types_supported,omitempty"`      // RFC 9396
+	IDTokenSigningAlgValuesSupported                   []string `json:"id_token_signing_alg_values_supported,omitempty"`
+	TokenEndpointAuthMethodsSupported                  []string `json:"token_endpoint_auth_methods_supported,omitempty"` // empty: client_secret_basic
+	TokenEndpointAuthSigningAlgValuesSupported         []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
+	IntrospectionEndpointAuthMethodsSupported          []string `json:"introspection_endpoint_auth_methods_supported,omitempty"` // empty: those of the token endpoint, as the next three
+	IntrospectionEndpointAuthSigningAlgValuesSupported []string `json:"introspection_endpoint_auth_signing_alg_values_supported,omitempty"`
+	RevocationEndpointAuthMethodsSupported             []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
+	RevocationEndpointAuthSigningAlgValuesSupported    []string `json:"revocation_endpoint_auth_signing_alg_values_supported,omitempty"`
+	ScopesSupported                                    []string `json:"scopes_supported,omitempty"`
+	ResponseTypesSupported                             []string `json:"response_types_supported,omitempty"`
+	ResponseModesSupported                             []string `json:"response_modes_supported,omitempty"`
+	GrantTypesSupported                                []string `json:"grant_types_supported,omitempty"`
+	CodeChallengeMethodsSupported                      []string `json:"code_challenge_methods_supported,omitempty"`
+	DPoPSigningAlgValuesSupported                      []string `json:"dpop_signing_alg_values_supported,omitempty"`
+	RequestObjectSigningAlgValuesSupported             []string `json:"request_object_signing_alg_values_supported,omitempty"`
+	AuthorizationSigningAlgValuesSupported             []string `json:"authorization_signing_alg_values_supported,omitempty"` // JARM
+	UserInfoSigningAlgValuesSupported                  []string `json:"userinfo_signing_alg_values_supported,omitempty"`
+	IntrospectionSigningAlgValuesSupported             []string `json:"introspection_signing_alg_values_supported,omitempty"` // RFC 9701
+	BackchannelTokenDeliveryModesSupported             []string `json:"backchannel_token_delivery_modes_supported,omitempty"` // CIBA
+	AuthorizationDetailsTypesSupported                 []string `json:"authorization_details_types_supported,omitempty"`      // RFC 9396
 
 	// Every callback has an iss parameter (RFC 9207 3), so one without it is refused.
 	AuthorizationResponseIssParameterSupported bool `json:"authorization_response_iss_parameter_supported,omitempty"`
@@ -99,8 +105,6 @@ func (m *Metadata) clone() *Metadata {
 func parseMetadata(document, issuer string) (*Metadata, error) {
 	m := &Metadata{raw: document}
 	texts, lists, flags := m.fields()
-	registered := slices.Concat(slices.Collect(maps.Keys(texts)), slices.Collect(maps.Keys(lists)), slices.Collect(maps.Keys(flags)),
-		[]string{"mtls_endpoint_aliases"})
 	member := func(name string, v strictjson.Value) error {
 		ok := true
 		switch text, list, flag := texts[name], lists[name], flags[name]; {
@@ -119,13 +123,20 @@ func parseMetadata(document, issuer string) (*Metadata, error) {
 		}
 		return nil
 	}
-	if err := strictjson.Object(document, registered, member); err != nil {
+	if err := strictjson.Object(document, m.registered(), member); err != nil {
 		return nil, err
 	}
 	if m.Issuer != issuer { // Discovery 4.3, byte for byte
 		return nil, issuerMismatch(issuer, m.Issuer)
 	}
 	return m, m.checkEndpoints()
+}
+
+// registered are the names of all members that this package reads.
+func (m *Metadata) registered() []string {
+	texts, lists, flags := m.fields()
+	return slices.Concat(slices.Collect(maps.Keys(texts)), slices.Collect(maps.Keys(lists)), slices.Collect(maps.Keys(flags)),
+		[]string{"mtls_endpoint_aliases"})
 }
 
 // readAliases reads RFC 8705 5. What is not an endpoint, or not a text, is skipped.
@@ -158,19 +169,25 @@ func (m *Metadata) fields() (texts map[string]*string, lists map[string]*[]strin
 		"check_session_iframe":                  &m.CheckSessionIframe,
 	}
 	lists = map[string]*[]string{
-		"id_token_signing_alg_values_supported":            &m.IDTokenSigningAlgValuesSupported,
-		"token_endpoint_auth_methods_supported":            &m.TokenEndpointAuthMethodsSupported,
-		"token_endpoint_auth_signing_alg_values_supported": &m.TokenEndpointAuthSigningAlgValuesSupported,
-		"scopes_supported":                                 &m.ScopesSupported,
-		"response_types_supported":                         &m.ResponseTypesSupported,
-		"response_modes_supported":                         &m.ResponseModesSupported,
-		"grant_types_supported":                            &m.GrantTypesSupported,
-		"code_challenge_methods_supported":                 &m.CodeChallengeMethodsSupported,
-		"dpop_signing_alg_values_supported":                &m.DPoPSigningAlgValuesSupported,
-		"request_object_signing_alg_values_supported":      &m.RequestObjectSigningAlgValuesSupported,
-		"authorization_signing_alg_values_supported":       &m.AuthorizationSigningAlgValuesSupported,
-		"backchannel_token_delivery_modes_supported":       &m.BackchannelTokenDeliveryModesSupported,
-		"authorization_details_types_supported":            &m.AuthorizationDetailsTypesSupported,
+		"id_token_signing_alg_values_supported":                    &m.IDTokenSigningAlgValuesSupported,
+		"token_endpoint_auth_methods_supported":                    &m.TokenEndpointAuthMethodsSupported,
+		"token_endpoint_auth_signing_alg_values_supported":         &m.TokenEndpointAuthSigningAlgValuesSupported,
+		"introspection_endpoint_auth_methods_supported":            &m.IntrospectionEndpointAuthMethodsSupported,
+		"introspection_endpoint_auth_signing_alg_values_supported": &m.IntrospectionEndpointAuthSigningAlgValuesSupported,
+		"revocation_endpoint_auth_methods_supported":               &m.RevocationEndpointAuthMethodsSupported,
+		"revocation_endpoint_auth_signing_alg_values_supported":    &m.RevocationEndpointAuthSigningAlgValuesSupported,
+		"scopes_supported":                            &m.ScopesSupported,
+		"response_types_supported":                    &m.ResponseTypesSupported,
+		"response_modes_supported":                    &m.ResponseModesSupported,
+		"grant_types_supported":                       &m.GrantTypesSupported,
+		"code_challenge_methods_supported":            &m.CodeChallengeMethodsSupported,
+		"dpop_signing_alg_values_supported":           &m.DPoPSigningAlgValuesSupported,
+		"request_object_signing_alg_values_supported": &m.RequestObjectSigningAlgValuesSupported,
+		"authorization_signing_alg_values_supported":  &m.AuthorizationSigningAlgValuesSupported,
+		"userinfo_signing_alg_values_supported":       &m.UserInfoSigningAlgValuesSupported,
+		"introspection_signing_alg_values_supported":  &m.IntrospectionSigningAlgValuesSupported,
+		"backchannel_token_delivery_modes_supported":  &m.BackchannelTokenDeliveryModesSupported,
+		"authorization_details_types_supported":       &m.AuthorizationDetailsTypesSupported,
 	}
 	flags = map[string]*bool{
 		"authorization_response_iss_parameter_supported": &m.AuthorizationResponseIssParameterSupported,

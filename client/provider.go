@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -18,8 +19,12 @@ import (
 // newProvider has go-oidc read a document that this package has read and checked.
 // Its own reading has no limit, and its errors quote what it read.
 func (c *Client) newProvider(document string) (*oidc.Provider, error) {
+	place, err := url.Parse(wellKnown(c.cfg.Issuer)) // where that library looks for it
+	if err != nil {
+		return nil, errors.New("the issuer has no place for a document")
+	}
 	client := *c.fetch
-	client.Transport = &canned{url: wellKnown(c.cfg.Issuer), document: document, next: c.fetch.Transport}
+	client.Transport = &canned{url: place.String(), document: document, next: c.fetch.Transport}
 	ctx := oidc.ClientContext(context.Background(), &client)
 	provider, err := oidc.NewProvider(ctx, c.cfg.Issuer)
 	if err != nil {

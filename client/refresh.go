@@ -141,7 +141,7 @@ func (c *Client) checkOwn(t *Tokens) error {
 	if t == nil {
 		return fmt.Errorf("client: %w: there are no tokens", ErrInvalidGrant)
 	}
-	if t.IDToken != nil && t.IDToken.Issuer != c.cfg.Issuer {
+	if t.IDToken != nil && !c.cfg.isIssuer(t.IDToken.Issuer) {
 		return fmt.Errorf("client: %w: the tokens are of another issuer", ErrRejected)
 	}
 	return nil

@@ -83,6 +83,7 @@ func (cfg *Config) verifier(m *Metadata, keys jwtverify.KeySet) (*jwtverify.Veri
 	}
 	return &jwtverify.Verifier{
 		Issuer:           cfg.Issuer,
+		Tenants:          cfg.Tenants,
 		Audience:         cfg.ClientID,
 		Keys:             keys,
 		Algorithms:       algs,

@@ -198,7 +198,8 @@ func scopeList(v strictjson.Value) ([]string, bool) {
 func (s *snapshot) oauthError(a *answer) *ResponseError {
 	e := a.oauthError()
 	if e.Code == "invalid_client" {
-		e.Hint = authHint(s.auth, s.metadata.TokenEndpointAuthMethodsSupported)
+		methods, _ := s.metadata.authAt(a.endpoint.name)
+		e.Hint = authHint(s.authAt(a.endpoint.name), methods)
 	}
 	return e
 }

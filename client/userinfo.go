@@ -4,13 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 
 	"github.com/postern-go/postern/internal/strictjson"
+	"github.com/postern-go/postern/jwtverify"
 )
 
-// A UserInfo is the answer of the userinfo endpoint (OpenID Connect Core 5.3).
+// A UserInfo is the answer of the userinfo endpoint (OpenID Connect Core 5.3). It prints as
+// [redacted].
 type UserInfo struct {
 	Subject string // sub, the one of the ID token
 
@@ -26,14 +30,48 @@ func (u *UserInfo) Claims(v any) error {
 	return nil
 }
 
-// UserInfo asks the userinfo endpoint with the access token of t. The answer must
-// be of the user of t.IDToken (Core 5.3.2), which is required. It must be JSON: a
-// signed or encrypted answer is ErrUnsupported. Its claims are as good as the
-// connection, not signed.
+// Claim returns the JSON value of a claim; see [jwtverify.IDToken.Claim].
+func (u *UserInfo) Claim(path ...string) (value json.RawMessage, ok bool) {
+	v, ok := strictjson.At(u.claims, path)
+	if !ok {
+		return nil, false
+	}
+	return json.RawMessage(v.Raw()), true
+}
+
+// Texts returns the strings of a claim; see [jwtverify.IDToken.Texts].
+func (u *UserInfo) Texts(path ...string) (list []string, ok bool) {
+	v, _ := strictjson.At(u.claims, path)
+	return v.Texts()
+}
+
+// Sources returns the sources that the answer names for claims it does not have itself, in
+// the order in which it names them. Nil: none, or none that can be read.
+func (u *UserInfo) Sources() []jwtverify.ClaimSource {
+	list, err := jwtverify.ParseSources([]byte(u.claims))
+	if err != nil {
+		return nil
+	}
+	return list
+}
+
+// Format keeps what is said of a user out of every kind of printing.
+func (u UserInfo) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// LogValue keeps what is said of a user out of logs.
+func (u UserInfo) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON keeps what is said of a user out of JSON; Claims gives it out.
+func (u UserInfo) MarshalJSON() ([]byte, error) { return redactedJSON, nil }
+
+// UserInfo asks the userinfo endpoint with the access token of t, as Config.UserInfoByForm
+// says. The answer must be of the user of t.IDToken (Core 5.3.2), which is required. It
+// is JSON, and its claims are as good as the connection; or with
+// Config.UserInfoSignedResponseAlg a JWT, which [jwtverify.Verifier.UserInfo] checks.
 //
-// The error wraps ErrUnsupported where the provider has no such endpoint, and is a
-// [*ResponseError] for an answer that was not accepted: Status 401 means that the
-// access token is not good any more.
+// The error wraps ErrUnsupported where the provider has no such endpoint, or answers with
+// a JWT that nobody registered for, and is a [*ResponseError] for an answer that was not
+// accepted: Status 401 means that the access token is not good any more.
 func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if err := c.checkOwn(t); err != nil {
 		return nil, err
@@ -55,6 +93,9 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if !to.bound {
 		to = s.at(to) // a token that is bound to the certificate
 	}
+	if s.userinfo != nil {
+		to.accept = "application/jwt"
+	}
 	a, err := c.askUser(ctx, to, t)
 	if err == nil && c.wantsNonce(a) {
 		a, err = c.askUser(ctx, to, t)
@@ -62,20 +103,28 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.userInfo(a, t.IDToken.Subject)
+	return s.userInfo(ctx, a, t.IDToken.Subject)
 }
 
-// askUser sends a GET with the access token of t.
+// askUser sends the access token of t.
 func (c *Client) askUser(ctx context.Context, to endpoint, t *Tokens) (*answer, error) {
 	target, err := url.Parse(to.url)
 	if err != nil {
 		return nil, unavailable(to, err)
 	}
-	header := http.Header{}
-	if err := c.present(header, http.MethodGet, target, t.TokenType, t.AccessToken); err != nil {
+	m := message{method: http.MethodGet, header: http.Header{}}
+	if c.cfg.UserInfoByForm {
+		m.method = http.MethodPost
+	}
+	if err := c.present(m.header, m.method, target, t.TokenType, t.AccessToken); err != nil {
 		return nil, fmt.Errorf("client: %s endpoint: %w", to.name, err)
 	}
-	a, err := send(ctx, c.call, to, message{method: http.MethodGet, header: header, secrets: []string{t.AccessToken, header.Get("DPoP")}})
+	if c.cfg.UserInfoByForm { // RFC 6750 2.2: in one place only
+		m.header.Del("Authorization")
+		m.body = url.Values{"access_token": {t.AccessToken}}.Encode()
+	}
+	m.secrets = []string{t.AccessToken, url.QueryEscape(t.AccessToken), m.header.Get("DPoP")}
+	a, err := send(ctx, c.call, to, m)
 	if err == nil {
 		c.rememberNonce(to.url, a.header)
 	}
@@ -83,19 +132,32 @@ func (c *Client) askUser(ctx context.Context, to endpoint, t *Tokens) (*answer, 
 }
 
 // userInfo judges an answer for the user subject.
-func (s *snapshot) userInfo(a *answer, subject string) (*UserInfo, error) {
+func (s *snapshot) userInfo(ctx context.Context, a *answer, subject string) (*UserInfo, error) {
 	if a.status != http.StatusOK {
 		return nil, s.oauthError(a)
 	}
-	switch a.mediaType() {
-	case "application/json":
-	case "application/jwt":
+	isJWT := a.mediaType() == "application/jwt"
+	switch {
+	case s.userinfo != nil && !isJWT:
+		return nil, a.refuseUnsigned("UserInfoSignedResponseAlg")
+	case s.userinfo != nil:
+		claims, err := s.userinfo.UserInfo(ctx, a.body, subject)
+		if err != nil {
+			return nil, a.refuseJWT(err)
+		}
+		return &UserInfo{Subject: subject, claims: string(claims)}, nil
+	case isJWT:
 		e := a.refuse("the answer is a JWT (userinfo_signed_response_alg of the client's registration)")
 		e.Err = ErrUnsupported
 		return nil, e
-	default:
+	case a.mediaType() != "application/json":
 		return nil, a.refuse(a.notJSON())
 	}
+	return a.plainUserInfo(subject)
+}
+
+// plainUserInfo reads claims that nobody signed.
+func (a *answer) plainUserInfo(subject string) (*UserInfo, error) {
 	u := &UserInfo{claims: a.body}
 	isText := false
 	err := members(a.body, []string{"sub"}, func(name string, v strictjson.Value) error {

@@ -96,6 +96,8 @@ func FuzzKinds(f *testing.F) {
 		add("logout token", logout != nil, err)
 		response, err := v.AuthorizationResponse(t.Context(), raw)
 		add("authorization response", response != nil, err)
+		introspection, err := v.IntrospectionJWT(t.Context(), raw)
+		add("introspection answer", introspection != nil, err)
 		if len(kinds) > 1 {
 			t.Fatalf("accepted as %q: %s", kinds, payload)
 		}

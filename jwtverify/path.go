@@ -37,24 +37,8 @@ func (t *AccessToken) Texts(path ...string) (list []string, ok bool) {
 	return textsAt(t.payload, path)
 }
 
-// at returns the value at path of an object with the claims of a token. Nothing of it
-// is read twice in two ways: a document that has a member twice has none.
-func at(payload string, path []string) (strictjson.Value, bool) {
-	v, err := strictjson.Parse(payload)
-	if err != nil {
-		return strictjson.Value{}, false
-	}
-	ok := true
-	for _, name := range path {
-		if v, ok = v.Member(name); !ok {
-			return strictjson.Value{}, false
-		}
-	}
-	return v, true
-}
-
 func claimAt(payload string, path []string) (json.RawMessage, bool) {
-	v, ok := at(payload, path)
+	v, ok := strictjson.At(payload, path)
 	if !ok {
 		return nil, false
 	}
@@ -62,15 +46,6 @@ func claimAt(payload string, path []string) (json.RawMessage, bool) {
 }
 
 func textsAt(payload string, path []string) ([]string, bool) {
-	v, _ := at(payload, path)
-	return texts(v)
-}
-
-// texts returns one string, or an array of them, as a list that is not nil. No value
-// is neither.
-func texts(v strictjson.Value) ([]string, bool) {
-	if text, ok := v.String(); ok {
-		return []string{text}, true
-	}
-	return v.Strings()
+	v, _ := strictjson.At(payload, path)
+	return v.Texts()
 }

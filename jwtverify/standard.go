@@ -236,7 +236,7 @@ type Strings []string
 
 // UnmarshalJSON never fails.
 func (s *Strings) UnmarshalJSON(data []byte) error {
-	list, _ := texts(parsed(data))
+	list, _ := parsed(data).Texts()
 	*s = list
 	return nil
 }

@@ -152,6 +152,34 @@ func introspectionVectors(w *vectorWriter) {
 	w.accept("client_id as audience", "the claim compared changes", without("aud"), audienceClaim("client_id"), verifier(func(v *verifierConfig) { v.Audience = "app-1" }))
 }
 
+func introspectionJWTVectors(w *vectorWriter) {
+	const rule = "RFC 9701 5"
+	w.file("introspectionjwt", "Introspection answers that are JWTs: RFC 9701 5. What they say of the token is not checked by these vectors.")
+	w.accept("active", rule)
+	w.refuse("typ JWT", "RFC 9701 5, RFC 8725 3.11", "typ", "is that of another kind of token", headerWith("typ", `"JWT"`))
+	w.refuse("typ missing", "RFC 9701 5, RFC 8725 3.11", "typ", "is that of another kind of token", headerWithout("typ"))
+	w.refuse("typ at+jwt", "RFC 9701 8.1", "typ", "is that of another kind of token", headerWith("typ", `"at+jwt"`))
+	w.refuse("iss another", rule, "iss", "is another issuer", with("iss", `"https://evil.example.com"`))
+	w.refuse("iss missing", rule, "iss", "is another issuer", without("iss"))
+	w.refuse("aud another", rule, "aud", "does not name this audience", with("aud", `"other"`))
+	w.refuse("aud that of the token", rule, "aud", "does not name this audience", with("aud", `"https://api.example.com"`))
+	w.refuse("aud missing", rule, "aud", "does not name this audience", without("aud"))
+	w.refuse("iat missing", rule, "iat", "is missing", without("iat"))
+	w.refuse("iat in the future", "RFC 7519 4.1.6", "iat", "is in the future", with("iat", "1767225661"))
+	w.refuse("answer missing", rule, "token_introspection", "is not an object", without("token_introspection"))
+	w.refuse("answer null", rule, "token_introspection", "is not an object", with("token_introspection", "null"))
+	w.refuse("answer a text", rule, "token_introspection", "is not an object", with("token_introspection", `"{\"active\":true}"`))
+	w.refuse("answer twice", "no member twice", "", "duplicate member", again("token_introspection", `{"active":true}`))
+	w.refuse("active twice", "no member twice", "", "duplicate member", with("token_introspection", `{"active":false,"active":true}`))
+	w.refuse("not signed", rule, "alg", "is not an algorithm that may sign", headerWith("alg", `"none"`))
+	w.refuse("another key", rule, "", "signature does not verify", forgedBy("rsa-other"))
+	w.accept("not active", rule, with("token_introspection", `{"active":false}`))
+	w.accept("as old as may be", rule, with("iat", "1767225240"))
+	w.differ("expired", "iat over", "an answer is asked for and comes at once", "iat", "is more than five minutes ago", with("iat", "1767225239"))
+	w.accept("with exp", rule, with("exp", "1767225541"))
+	w.differ("expired", "exp over", "RFC 7519 4.1.4", "exp", "is over", with("exp", "1767225540"))
+}
+
 func responseVectors(w *vectorWriter) {
 	const rule = "JARM 2.4"
 	w.file("response", "Authorization responses: JWT Secured Authorization Response Mode 2.1 and 2.4. That state is the right one is not checked by these vectors.")

@@ -39,6 +39,7 @@ func TestWriteVectors(t *testing.T) {
 		}},
 		{"introspection", []func(*vectorWriter){introspectionVectors}},
 		{"logouttoken", []func(*vectorWriter){logoutVectors}},
+		{"introspectionjwt", []func(*vectorWriter){introspectionJWTVectors}},
 		{"response", []func(*vectorWriter){responseVectors}},
 		{"userinfo", []func(*vectorWriter){userInfoVectors}},
 	} {
@@ -142,6 +143,13 @@ var bases = map[string]struct{ header, payload []member }{
 			{"iss", `"https://op.example.com"`}, {"sub", `"user-1"`}, {"aud", `"client-1"`}, {"sid", `"session-1"`},
 			{"exp", "1767225720"}, {"iat", "1767225600"}, {"jti", `"logout-1"`},
 			{"events", `{"http://schemas.openid.net/event/backchannel-logout":{}}`},
+		},
+	},
+	"introspectionjwt": {
+		[]member{{"alg", `"RS256"`}, {"kid", `"rsa"`}, {"typ", `"token-introspection+jwt"`}},
+		[]member{
+			{"iss", `"https://op.example.com"`}, {"aud", `"client-1"`}, {"iat", "1767225595"},
+			{"token_introspection", `{"active":true,"sub":"user-1","aud":"https://api.example.com"}`},
 		},
 	},
 	"response": {

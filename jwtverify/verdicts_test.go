@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,8 @@ var verdicts = map[string]func(*testing.T, *jwtverify.Verifier, vector) (map[str
 	"logouttoken":   logoutTokenVerdict,
 	"response":      responseVerdict,
 	"userinfo":      userInfoVerdict,
+
+	"introspectionjwt": introspectionJWTVerdict,
 }
 
 func decoded(t *testing.T, claims func(any) error) (m map[string]any) {
@@ -123,6 +126,23 @@ func responseVerdict(t *testing.T, verifier *jwtverify.Verifier, v vector) (map[
 	}
 	if params.Has("aud") || params.Has("exp") {
 		t.Error("claims of the envelope among the parameters")
+	}
+	return claims, err
+}
+
+// introspectionJWTVerdict returns the claims around the answer, after it has compared that.
+func introspectionJWTVerdict(t *testing.T, verifier *jwtverify.Verifier, v vector) (map[string]any, error) {
+	answer, err := verifier.IntrospectionJWT(t.Context(), v.Token)
+	if answer == nil {
+		return nil, err
+	}
+	var claims map[string]any
+	if err := json.Unmarshal([]byte(payloadOf(v.Token)), &claims); err != nil {
+		t.Fatal(err)
+	}
+	got := decoded(t, func(to any) error { return json.Unmarshal(answer, to) })
+	if !reflect.DeepEqual(got, claims["token_introspection"]) {
+		t.Errorf("got %s", answer)
 	}
 	return claims, err
 }

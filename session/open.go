@@ -117,7 +117,7 @@ func (s *Session) judge(rec *record, now time.Time) {
 // when the configuration changes and the secrets do not.
 func (m *Manager) isOurs(rec *record) bool {
 	token := rec.tokens.IDToken
-	return token.Issuer == m.rp.Issuer() && slices.Contains(token.Audience, m.rp.ClientID())
+	return m.rp.IsIssuer(token.Issuer) && slices.Contains(token.Audience, m.rp.ClientID())
 }
 
 // newestValues are those of the cookie, or what was set since.

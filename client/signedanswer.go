@@ -1,0 +1,112 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/postern-go/postern/jwtverify"
+)
+
+// A signedAnswer is a kind of answer that comes signed, and perhaps encrypted, to a client
+// that is registered for it.
+type signedAnswer struct {
+	name    string // of the field with alg, without SignedResponseAlg
+	alg     string // empty: not registered
+	decrypt []jwtverify.DecryptionKey
+}
+
+func (cfg *Config) signedUserInfo() signedAnswer {
+	return signedAnswer{"UserInfo", cfg.UserInfoSignedResponseAlg, cfg.UserInfoDecrypt}
+}
+
+func (cfg *Config) signedIntrospection() signedAnswer {
+	return signedAnswer{"Introspection", cfg.IntrospectionSignedResponseAlg, cfg.IntrospectionDecrypt}
+}
+
+func (cfg *Config) signedAuthorization() signedAnswer {
+	return signedAnswer{"Authorization", cfg.AuthorizationSignedResponseAlg, cfg.AuthorizationDecrypt}
+}
+
+// checkAnswers checks what the configuration says about signed answers.
+func (cfg *Config) checkAnswers() error {
+	for _, a := range [...]signedAnswer{cfg.signedAuthorization(), cfg.signedUserInfo(), cfg.signedIntrospection()} {
+		if err := a.check(cfg.ClientSecret); err != nil {
+			return fmt.Errorf("Config.%s%w", a.name, err)
+		}
+	}
+	if cfg.UserInfoSignedResponseAlg == "" && cfg.UserInfoDecrypt != nil {
+		return errors.New("Config.UserInfoDecrypt is set, and UserInfoSignedResponseAlg is empty: anybody can encrypt")
+	}
+	if cfg.IntrospectionSignedResponseAlg == "" && cfg.IntrospectionDecrypt != nil {
+		return errors.New("Config.IntrospectionDecrypt is set, and IntrospectionSignedResponseAlg is empty: anybody can encrypt")
+	}
+	return nil
+}
+
+// check refuses what no answer could be read with. Its errors go on behind the name.
+func (a signedAnswer) check(secret string) error {
+	switch size := macBytes(a.alg); {
+	case a.alg == "":
+	case size == 0 && !isAsymmetric(a.alg):
+		return fmt.Errorf("SignedResponseAlg: %q is no signature algorithm", cut(a.alg, quoted))
+	case len(secret) < size:
+		return fmt.Errorf("SignedResponseAlg is %s, and Config.ClientSecret has fewer than %d bytes", a.alg, size)
+	}
+	if a.decrypt != nil && len(a.decrypt) == 0 {
+		return errors.New("Decrypt has no keys: leave it nil if answers are not encrypted")
+	}
+	for i, key := range a.decrypt {
+		if err := key.Check(); err != nil {
+			return fmt.Errorf("Decrypt[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// verifier returns what decides on such answers. algs are those that may sign where the
+// registration says nothing. With an algorithm of the client's secret, keys decide on
+// nothing.
+func (a signedAnswer) verifier(cfg *Config, algs []string, keys jwtverify.KeySet) *jwtverify.Verifier {
+	if a.alg != "" {
+		algs = []string{a.alg}
+	}
+	if macBytes(a.alg) > 0 {
+		keys = jwtverify.SharedSecret(cfg.ClientSecret)
+	}
+	return &jwtverify.Verifier{
+		Issuer:     cfg.Issuer,
+		Tenants:    cfg.Tenants,
+		Audience:   cfg.ClientID,
+		Keys:       keys,
+		Algorithms: algs,
+		Decrypt:    a.decrypt,
+		Leeway:     cfg.Leeway,
+		Now:        cfg.Now,
+	}
+}
+
+// registered is the verifier of answers that are signed where the registration says so and
+// at no other time; nil: it does not.
+func (a signedAnswer) registered(cfg *Config, keys jwtverify.KeySet) *jwtverify.Verifier {
+	if a.alg == "" {
+		return nil
+	}
+	return a.verifier(cfg, nil, keys)
+}
+
+// refuseJWT makes the error of an answer whose JWT was not accepted.
+func (a *answer) refuseJWT(cause error) *ResponseError {
+	class := ErrRejected
+	if errors.Is(cause, jwtverify.ErrKeys) {
+		class = ErrUnavailable
+	}
+	e := a.refuse("")
+	e.Err = fmt.Errorf("%w: %w", class, cause)
+	return e
+}
+
+// refuseUnsigned makes the error of an answer that should be a JWT: what is not signed
+// could be anybody's.
+func (a *answer) refuseUnsigned(field string) *ResponseError {
+	return a.refuse("the answer is not signed, and Config." + field + " says that it is")
+}
