@@ -142,7 +142,7 @@ func (a PrivateKeyJWT) check(*Config) error {
 }
 
 func (a PrivateKeyJWT) authenticate(_ context.Context, r *attempt) error {
-	alg, err := signAlgorithm(a.Key, a.Algorithm, r.metadata.TokenEndpointAuthSigningAlgValuesSupported)
+	alg, err := signAlgorithm(a.Key, a.Algorithm, r.cfg.Profile.among(r.metadata.TokenEndpointAuthSigningAlgValuesSupported))
 	if err != nil {
 		return fmt.Errorf("token_endpoint_auth_signing_alg_values_supported: %w", err)
 	}

@@ -98,7 +98,7 @@ func (c *Client) provider(ctx context.Context) (*snapshot, error) {
 // held.
 func (d *discovery) usable(now time.Time) *snapshot {
 	s := d.current
-	if s != nil && !s.until.IsZero() && errors.Is(d.failure, ErrRejected) && !now.Before(s.until.Add(maxRefused)) {
+	if s != nil && !s.until.IsZero() && (errors.Is(d.failure, ErrRejected) || errors.Is(d.failure, ErrUnsupported)) && !now.Before(s.until.Add(maxRefused)) {
 		return nil
 	}
 	return s
@@ -154,6 +154,9 @@ func (c *Client) fetchMetadata(ctx context.Context, old *snapshot) (*snapshot, e
 		return nil, a.refuse("no metadata at " + from.url)
 	}
 	s, err := c.newSnapshot(a.body, old)
+	if errors.Is(err, ErrUnsupported) {
+		return nil, fmt.Errorf("client: %w", err)
+	}
 	if err != nil {
 		return nil, a.refuse(err.Error())
 	}
@@ -171,6 +174,9 @@ func wellKnown(issuer string) string {
 func (c *Client) newSnapshot(document string, old *snapshot) (*snapshot, error) {
 	m, err := parseMetadata(document, c.cfg.Issuer)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.cfg.checkMetadata(m); err != nil {
 		return nil, err
 	}
 	provider, err := c.newProvider(document)

@@ -55,6 +55,9 @@ func (c *Client) Exchange(ctx context.Context, login *Login, callback url.Values
 		if front, err = s.verifier.IDToken(ctx, a.idToken, want); err != nil {
 			return nil, tokenError("ID token of the callback", err, ErrRejected)
 		}
+		if err := c.cfg.Profile.checkDetached(front); err != nil {
+			return nil, err
+		}
 	}
 	// A code that is sent twice has the provider revoke what the first one gave (RFC 6749 4.1.2).
 	if !login.sent.raise() {

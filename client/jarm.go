@@ -35,12 +35,12 @@ func (cfg *Config) checkAnswers() error {
 // describes. Without Config.AuthorizationSignedResponseAlg that is any algorithm with a
 // public key which the metadata lists.
 func (cfg *Config) answerVerifier(m *Metadata, keys jwtverify.KeySet) *jwtverify.Verifier {
-	var algs []string
+	algs := cfg.Profile.among(m.AuthorizationSigningAlgValuesSupported)
 	switch alg := cfg.AuthorizationSignedResponseAlg; {
 	case alg != "":
 		algs = []string{alg}
-	case len(m.AuthorizationSigningAlgValuesSupported) > 0:
-		algs = slices.DeleteFunc(slices.Clone(m.AuthorizationSigningAlgValuesSupported), func(alg string) bool { return !isAsymmetric(alg) })
+	case len(algs) > 0:
+		algs = slices.DeleteFunc(slices.Clone(algs), func(alg string) bool { return !isAsymmetric(alg) })
 	}
 	if macBytes(cfg.AuthorizationSignedResponseAlg) > 0 {
 		keys = jwtverify.SharedSecret(cfg.ClientSecret)
