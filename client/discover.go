@@ -142,9 +142,9 @@ func (d *discovery) land(f *flight, s *snapshot, err error, now time.Time) {
 	close(f.done)
 }
 
-// fetchMetadata reads the discovery document (Discovery 4). The HTTP client has the
+// fetchDocument fetches the discovery document (Discovery 4). The HTTP client has the
 // timeout.
-func (c *Client) fetchMetadata(ctx context.Context, old *snapshot) (*snapshot, error) {
+func (c *Client) fetchDocument(ctx context.Context) (*answer, error) {
 	from := endpoint{name: "discovery", url: wellKnown(c.cfg.Issuer)}
 	a, err := send(ctx, c.fetch, from, message{method: http.MethodGet})
 	if err != nil {
@@ -152,6 +152,15 @@ func (c *Client) fetchMetadata(ctx context.Context, old *snapshot) (*snapshot, e
 	}
 	if a.status != http.StatusOK {
 		return nil, a.refuse("no metadata at " + from.url)
+	}
+	return a, nil
+}
+
+// fetchMetadata makes a snapshot of the discovery document.
+func (c *Client) fetchMetadata(ctx context.Context, old *snapshot) (*snapshot, error) {
+	a, err := c.fetchDocument(ctx)
+	if err != nil {
+		return nil, err
 	}
 	s, err := c.newSnapshot(a.body, old)
 	if errors.Is(err, ErrUnsupported) {
