@@ -145,7 +145,7 @@ func (a PrivateKeyJWT) check(cfg *Config) error {
 }
 
 func (a PrivateKeyJWT) authenticate(_ context.Context, r *attempt) error {
-	alg, err := signAlgorithm(a.Key, a.Algorithm, r.signingAlgorithms())
+	alg, err := signAlgorithm(a.Key, a.Algorithm, r.cfg.Profile.among(r.signingAlgorithms()))
 	if err != nil {
 		return fmt.Errorf("token_endpoint_auth_signing_alg_values_supported: %w", err)
 	}

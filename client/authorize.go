@@ -118,9 +118,12 @@ func (c *Client) newLogin(opts *AuthorizeOptions) (*Login, error) {
 	if err != nil {
 		return nil, fmt.Errorf("AuthorizeOptions.ResponseType: %w", err)
 	}
-	sent, mode, err := want.responseMode(opts.ResponseMode)
+	sent, mode, err := want.responseMode(c.cfg.Profile.responseMode(want, opts.ResponseMode))
 	if err != nil {
 		return nil, fmt.Errorf("AuthorizeOptions.ResponseMode: %w", err)
+	}
+	if err := c.cfg.Profile.checkAnswer(want, mode); err != nil {
+		return nil, fmt.Errorf("AuthorizeOptions.%w", err)
 	}
 	if err := opts.validate(); err != nil {
 		return nil, err

@@ -124,6 +124,9 @@ func (c *Client) checkLogin(login *Login) error {
 	if login.clientID != c.cfg.ClientID {
 		return reject("login", "is of another client")
 	}
+	if err := c.cfg.Profile.checkAnswer(login.want, login.mode); err != nil {
+		return reject("login", "is of another profile: "+err.Error())
+	}
 	age := c.Now().Sub(login.created)
 	if age > maxLoginAge {
 		return reject("login", fmt.Sprintf("is older than %v", maxLoginAge))
@@ -158,6 +161,9 @@ func (c *Client) checkIss(ctx context.Context, login *Login, params url.Values) 
 	}
 	if login.want.has(asksIDToken) && params.Get("id_token") != "" {
 		return nil
+	}
+	if c.cfg.Profile.in(inFAPI2) { // 5.3.3.2-5
+		return reject("iss", "is missing, and Config.Profile demands it")
 	}
 	s, err := c.provider(ctx)
 	if err != nil {

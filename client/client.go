@@ -42,6 +42,7 @@ type Config struct {
 	RedirectURL  string   // where the provider sends the browser back to: https, http on a loopback host, or for a public client a private-use scheme such as com.example.app:/callback
 	Scopes       []string // beside openid, which is always asked for
 
+	Profile          Profile          // zero: OpenID Connect with RFC 9700; FAPI1Advanced, FAPI2Security and FAPI2MessageSigning demand more, of the other fields too
 	Auth             ClientAuth       // nil: the secret in the way that the metadata names, SecretBasic when it names both or neither; without a secret NoAuth
 	Algorithms       []string         // that may sign ID tokens; nil: what the metadata lists, as far as it is asymmetric
 	TrustedAudiences []string         // further audiences that an ID token may name; nil: none
@@ -217,7 +218,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	var err error
-	if cfg.RequestObject, err = cfg.RequestObject.completed(); err != nil {
+	if cfg.RequestObject, err = cfg.RequestObject.completed(cfg.Profile); err != nil {
 		return nil, fmt.Errorf("client: Config.RequestObject: %w", err)
 	}
 	c := &Client{cfg: cfg, scope: joinScopes(cfg.Scopes)}
@@ -261,7 +262,7 @@ func (c *Client) leeway() time.Duration {
 //
 // The error wraps ErrUnavailable where the provider cannot be reached, and
 // ErrRejected where its document does not pass (another issuer, an endpoint
-// without https). After a failure the provider is left alone for a while, one
+// without https), and ErrUnsupported where Config.Profile cannot be kept with it. After a failure the provider is left alone for a while, one
 // second at first and at most one minute, and callers get the same error.
 func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 	s, err := c.provider(ctx)

@@ -60,7 +60,7 @@ func (cfg *Config) validate() error {
 	if cfg.Leeway < 0 || cfg.Leeway > jwtverify.MaxLeeway {
 		return fmt.Errorf("Config.Leeway must be between 0 and %v", time.Duration(jwtverify.MaxLeeway))
 	}
-	return nil
+	return cfg.checkProfile()
 }
 
 func (cfg *Config) checkAuth() error {

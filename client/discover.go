@@ -100,7 +100,7 @@ func (c *Client) provider(ctx context.Context) (*snapshot, error) {
 // held.
 func (d *discovery) usable(now time.Time) *snapshot {
 	s := d.current
-	if s != nil && !s.until.IsZero() && errors.Is(d.failure, ErrRejected) && !now.Before(s.until.Add(maxRefused)) {
+	if s != nil && !s.until.IsZero() && (errors.Is(d.failure, ErrRejected) || errors.Is(d.failure, ErrUnsupported)) && !now.Before(s.until.Add(maxRefused)) {
 		return nil
 	}
 	return s
@@ -144,9 +144,9 @@ func (d *discovery) land(f *flight, s *snapshot, err error, now time.Time) {
 	close(f.done)
 }
 
-// fetchMetadata reads the discovery document (Discovery 4). The HTTP client has the
+// fetchDocument fetches the discovery document (Discovery 4). The HTTP client has the
 // timeout.
-func (c *Client) fetchMetadata(ctx context.Context, old *snapshot) (*snapshot, error) {
+func (c *Client) fetchDocument(ctx context.Context) (*answer, error) {
 	from := endpoint{name: "discovery", url: c.cfg.metadataURL()}
 	a, err := send(ctx, c.fetch, from, message{method: http.MethodGet})
 	if err != nil {
@@ -155,11 +155,23 @@ func (c *Client) fetchMetadata(ctx context.Context, old *snapshot) (*snapshot, e
 	if a.status != http.StatusOK {
 		return nil, a.refuse("no metadata at " + from.url)
 	}
+	return a, nil
+}
+
+// fetchMetadata makes a snapshot of the discovery document.
+func (c *Client) fetchMetadata(ctx context.Context, old *snapshot) (*snapshot, error) {
+	a, err := c.fetchDocument(ctx)
+	if err != nil {
+		return nil, err
+	}
 	document, err := c.cfg.MetadataOverride.over(a.body)
 	if err != nil {
 		return nil, a.refuse(err.Error())
 	}
 	s, err := c.newSnapshot(document, old)
+	if errors.Is(err, ErrUnsupported) {
+		return nil, fmt.Errorf("client: %w", err)
+	}
 	if err != nil {
 		return nil, a.refuse(err.Error())
 	}
@@ -172,6 +184,9 @@ func (c *Client) fetchMetadata(ctx context.Context, old *snapshot) (*snapshot, e
 func (c *Client) newSnapshot(document string, old *snapshot) (*snapshot, error) {
 	m, err := parseMetadata(document, c.cfg.Issuer)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.cfg.checkMetadata(m); err != nil {
 		return nil, err
 	}
 	provider, err := c.newProvider(document)

@@ -119,7 +119,7 @@ type proofClaims struct {
 // token in it, where there is one.
 func (c *Client) proof(method string, target *url.URL, accessToken string) (string, error) {
 	key := c.cfg.DPoP
-	alg, err := signAlgorithm(key.signer, "", c.proofAlgorithms())
+	alg, err := signAlgorithm(key.signer, "", c.cfg.Profile.among(c.proofAlgorithms()))
 	if err != nil {
 		return "", fmt.Errorf("dpop_signing_alg_values_supported: %w", err)
 	}

@@ -59,6 +59,9 @@ func (c *Client) Exchange(ctx context.Context, login *Login, callback url.Values
 		if err := a.speaksFor(front); err != nil {
 			return nil, err
 		}
+		if err := c.cfg.Profile.checkDetached(front); err != nil {
+			return nil, err
+		}
 	}
 	// A code that is sent twice has the provider revoke what the first one gave (RFC 6749 4.1.2).
 	if !login.sent.raise() {

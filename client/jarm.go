@@ -12,9 +12,9 @@ import (
 // describes. Without Config.AuthorizationSignedResponseAlg that is any algorithm with a
 // public key which the metadata lists.
 func (cfg *Config) answerVerifier(m *Metadata, keys jwtverify.KeySet) *jwtverify.Verifier {
-	var algs []string
-	if supported := m.AuthorizationSigningAlgValuesSupported; len(supported) > 0 {
-		algs = slices.DeleteFunc(slices.Clone(supported), func(alg string) bool { return !isAsymmetric(alg) })
+	algs := cfg.Profile.among(m.AuthorizationSigningAlgValuesSupported)
+	if len(algs) > 0 {
+		algs = slices.DeleteFunc(slices.Clone(algs), func(alg string) bool { return !isAsymmetric(alg) })
 	}
 	return cfg.signedAuthorization().verifier(cfg, algs, keys)
 }

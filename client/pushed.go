@@ -18,7 +18,7 @@ const maxRequestURI = 2 << 10
 
 // pushes tells whether requests go to the provider itself, before the browser does.
 func (c *Client) pushes(m *Metadata) bool {
-	return c.cfg.PushedAuthorizationRequests || m.RequirePushedAuthorizationRequests
+	return c.cfg.PushedAuthorizationRequests || c.cfg.Profile.in(inFAPI2) || m.RequirePushedAuthorizationRequests
 }
 
 // push sends the parameters of a request to the provider, with the client's

@@ -59,14 +59,14 @@ func (RequestObject) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalJSON encodes "[redacted]".
 func (RequestObject) MarshalJSON() ([]byte, error) { return redactedJSON, nil }
 
-// completed returns a copy with the algorithms filled in. It is nil for nil.
-func (o *RequestObject) completed() (*RequestObject, error) {
+// completed returns a copy with the algorithms filled in, for a profile. It is nil for nil.
+func (o *RequestObject) completed(profile Profile) (*RequestObject, error) {
 	if o == nil {
 		return nil, nil
 	}
 	filled := *o
 	var err error
-	if filled.Algorithm, err = jwtsign.Algorithm(o.Key, o.Algorithm); err != nil {
+	if filled.Algorithm, err = signAlgorithm(o.Key, o.Algorithm, profile.among(nil)); err != nil {
 		return nil, err
 	}
 	if !isVisible(o.KeyID) {

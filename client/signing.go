@@ -100,6 +100,7 @@ func (cfg *Config) signingAlgorithms(supported []string) ([]string, error) {
 	if cfg.IDTokenSignedResponseAlg != "" {
 		return []string{cfg.IDTokenSignedResponseAlg}, nil
 	}
+	supported = cfg.Profile.among(supported)
 	if cfg.Algorithms != nil || len(supported) == 0 {
 		return cfg.Algorithms, nil
 	}

@@ -84,7 +84,7 @@ func (p *Provider) parseAuthorization(q url.Values) (*authorization, *endpointEr
 	if c == nil {
 		return nil, invalidRequest("There is no client of this ID.")
 	}
-	if !slices.Contains(c.RedirectURLs, q.Get("redirect_uri")) {
+	if !c.takes(q.Get("redirect_uri")) {
 		return nil, invalidRequest("The redirect URL is not registered for this client.")
 	}
 	a := &authorization{

@@ -100,8 +100,8 @@ type Client struct {
 	// encrypted. Config does not know the private half: client.Config.Decrypt wants it.
 	IDTokenEncryptionKey crypto.PublicKey
 
-	// RedirectURLs are compared byte for byte. Zero: those that Config was called
-	// with.
+	// RedirectURLs are compared byte for byte, but for the port on a loopback host where
+	// there is no Secret (RFC 8252 section 7.3). Zero: those that Config was called with.
 	RedirectURLs []string
 
 	// PostLogoutRedirectURLs are compared byte for byte. Zero: every URL on the

@@ -26,7 +26,7 @@ type mtlsProvider struct {
 	transport *http.Transport // of a program that trusts the provider, and shows nothing
 }
 
-func startMTLS(t *testing.T) *mtlsProvider {
+func startMTLS(t *testing.T, env ...string) *mtlsProvider {
 	t.Helper()
 	forServer, authority := newCertificate(t, "provider"), newCertificate(t, "authority")
 	certFile, keyFile := writePEM(t, forServer)
@@ -34,7 +34,7 @@ func startMTLS(t *testing.T) *mtlsProvider {
 	roots := x509.NewCertPool()
 	roots.AddCert(forServer.Leaf)
 	p := &mtlsProvider{
-		provider:  startProvider(t, "OP_TLS_CERT="+certFile, "OP_TLS_KEY="+keyFile, "OP_MTLS_CA="+authorityFile),
+		provider:  startProvider(t, append(env, "OP_TLS_CERT="+certFile, "OP_TLS_KEY="+keyFile, "OP_MTLS_CA="+authorityFile)...),
 		trusts:    authority,
 		transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}},
 	}
