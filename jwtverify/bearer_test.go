@@ -547,14 +547,23 @@ func TestBearerProblem(t *testing.T) {
 func TestBearerHungUp(t *testing.T) {
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	for want, ctx := range map[string]context.Context{"WARN": t.Context(), "DEBUG": gone} {
+	for _, tc := range []struct {
+		err    error
+		ctx    context.Context
+		status int
+		level  string
+	}{
+		{jwtverify.ErrKeys, t.Context(), 503, "WARN"},
+		{jwtverify.ErrKeys, gone, 503, "DEBUG"},
+		{jwtverify.ErrInvalid, gone, 401, "INFO"}, // what came with the request is worth knowing all the same
+	} {
 		var logged strings.Builder
-		b := &jwtverify.Bearer{Tokens: verdict{err: fmt.Errorf("%w: %w", jwtverify.ErrKeys, context.Canceled)},
+		b := &jwtverify.Bearer{Tokens: verdict{err: fmt.Errorf("%w: %w", tc.err, context.Canceled)},
 			Logger: slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 		w := httptest.NewRecorder()
-		b.Require()(http.NotFoundHandler()).ServeHTTP(w, get("Bearer good").WithContext(ctx))
-		if w.Code != http.StatusServiceUnavailable || !strings.Contains(logged.String(), `"level":"`+want+`"`) {
-			t.Errorf("got %d, logged %s, want %s", w.Code, &logged, want)
+		b.Require()(http.NotFoundHandler()).ServeHTTP(w, get("Bearer good").WithContext(tc.ctx))
+		if w.Code != tc.status || !strings.Contains(logged.String(), `"level":"`+tc.level+`"`) {
+			t.Errorf("got %d, logged %s, want %d and %s", w.Code, &logged, tc.status, tc.level)
 		}
 	}
 }

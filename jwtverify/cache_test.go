@@ -319,3 +319,45 @@ func TestCacheConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// replaced is a KeySet that is replaced while a token is verified, by a caller of the same
+// Cache, and comes back before the token is remembered.
+type replaced struct {
+	jwtverify.KeySet
+	version string
+	during  func()
+}
+
+func (r *replaced) Version() (any, bool) { return r.version, true }
+
+func (r *replaced) Keys(ctx context.Context, kid string) ([]jwtverify.Key, error) {
+	if during := r.during; during != nil {
+		r.during = nil
+		during()
+	}
+	return r.KeySet.Keys(ctx, kid)
+}
+
+// TestCacheAndKeysOfAnotherTime: a token is not remembered among those that other keys
+// have verified.
+func TestCacheAndKeysOfAnotherTime(t *testing.T) {
+	var now time.Time
+	cache, keys, raw := cacheAt(t, &now)
+	set := &replaced{KeySet: keys, version: "old"}
+	cache.Verifier.Keys = set
+	set.during = func() {
+		set.version = "new"
+		if _, err := cache.AccessToken(t.Context(), accessTokenNumber(t, 1)); err != nil {
+			t.Error(err)
+		}
+		set.version = "old"
+	}
+	if _, err := cache.AccessToken(t.Context(), raw); err != nil {
+		t.Fatal(err)
+	}
+	set.version = "new"
+	keys.asked.Store(0)
+	if _, err := cache.AccessToken(t.Context(), raw); err != nil || keys.asked.Load() != 1 {
+		t.Errorf("verified %d times, %v; want once more by the new keys", keys.asked.Load(), err)
+	}
+}

@@ -207,6 +207,9 @@ func TestNilKeysVerifyNothing(t *testing.T) {
 		if !errors.Is(err, jwtverify.ErrInvalid) {
 			t.Errorf("%s, %T: %v, want ErrInvalid", k.alg, k.public, err)
 		}
+		if strings.Contains(err.Error(), "signature does not verify") {
+			t.Errorf("%s, %T: the signature is blamed: %v", k.alg, k.public, err)
+		}
 		if _, err := key.Thumbprint(); err == nil {
 			t.Errorf("%s, %T has a thumbprint", k.alg, k.public)
 		}

@@ -228,3 +228,24 @@ func BenchmarkReplayCache(b *testing.B) {
 		})
 	}
 }
+
+// TestReplayCacheForgetsKeys: a key that has no proof left in the cache takes no room in it.
+func TestReplayCacheForgetsKeys(t *testing.T) {
+	now := time.Unix(testNow, 0)
+	c := &jwtverify.ReplayCache{Now: func() time.Time { return now }}
+	for i := range 100 {
+		if first, err := c.UseBy(fmt.Sprint("key ", i), fmt.Sprint("id ", i), now.Add(time.Second)); !first || err != nil {
+			t.Fatal(first, err)
+		}
+	}
+	if _, err := c.UseBy("key 1", "a later id", now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Minute)
+	if _, err := c.UseBy("another", "id", now.Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if n := c.Owners(); n != 2 {
+		t.Errorf("the proofs of %d keys are counted, want those of the one with a later id and of another", n)
+	}
+}
