@@ -1,19 +1,49 @@
 // Package client is the protocol of an OpenID Connect relying party without a
 // browser: no http.ResponseWriter, no cookie, no store. Values in, values out.
 //
+// A web application wants package session, which does the storing and stands on
+// this package. An API wants jwtverify.Bearer, and of this package [Introspector] where
+// its access tokens are opaque, or must be asked about because they may be revoked.
+//
+// # A sign-in
+//
 // A sign-in is three steps. [Client.Authorize] makes a [Login]: a URL to send the
 // browser to, and the secrets to keep until it returns. The program stores the
 // Login where only that browser can bring it back. [Client.Exchange] takes the
 // Login and all parameters of the callback, checks them, trades the code and
 // verifies the ID token; there is no other road from a callback to tokens.
 //
-// Some registrations ask for more: [Config].Decrypt has the keys of a client whose ID
-// tokens are encrypted, and [Config].IDTokenSignedResponseAlg the one algorithm of a client
-// that registered it, HS256 for one.
+// [AuthorizeOptions] are what one sign-in asks for: who, how lately, for which API, and
+// by ResponseType and ResponseMode what comes back and how, by a form or signed (JARM).
+// [Client.InitiateLogin] is for a sign-in that begins at another site, and [NewLogin] for one
+// that an app or a page began by itself.
 //
-// A web application wants package session, which does the storing and stands on
-// this package. An API wants jwtverify.Bearer, and of this package [Introspector] where
-// its access tokens are opaque, or must be asked about because they may be revoked.
+// # What to do with tokens
+//
+// [Client.TokenSource] keeps them fresh for as long as the user lets it, [Client.Refresh] does
+// so once, and [Client.Transport] calls an API with them. [Client.UserInfo], [Client.Revoke]
+// and [Client.LogoutURL] are the rest of their life; Tokens.MarshalBinary is the way to a store.
+//
+// # Tokens without a browser
+//
+//   - [Client.ClientCredentialsSource]: for the program itself
+//   - [Client.Device] and [Client.WaitDevice]: a person signs in with another device
+//   - [Client.CIBA], [Client.WaitCIBA] and [CIBAPing]: a person says yes on their phone
+//   - [Client.ExchangeToken]: a token for another one
+//   - [Client.JWTBearer]: an assertion for a token
+//   - [Client.InsecurePassword]: the name says it
+//
+// [GrantOptions] say what these tokens are for.
+//
+// # How the client is registered
+//
+// [Config] has a field for what a registration says: Auth, a [ClientAuth], for one that has
+// no plain secret, but a key ([PrivateKeyJWT]), a certificate ([TLSClientAuth]), its platform's
+// word ([AssertionFile]) or Apple's way ([AppleSecret]); DPoP and Certificate for tokens that are
+// bound to a key; PushedAuthorizationRequests and RequestObject for requests that nobody can
+// change; Decrypt, IDTokenSignedResponseAlg and the fields that begin with Authorization
+// for answers that are encrypted or of one algorithm. [Register] makes the registration itself,
+// and [Registration.Config] such a Config of it.
 package client
 
 import (

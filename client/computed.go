@@ -41,6 +41,10 @@ func (f SecretFunc) authenticate(ctx context.Context, r *attempt) error {
 // AppleSecret is for Sign in with Apple, where the client secret is a JWT that the client
 // signs itself: one of a minute for each attempt. ClientID is the Services ID. It prints as
 // [redacted].
+//
+// Where Config.Scopes has name or email, Apple wants AuthorizeOptions.ResponseMode form_post.
+// The name comes at the first sign-in alone, in the parameter user of the callback, which is
+// JSON that nobody signed and that [Client.Exchange] does not look at.
 type AppleSecret struct {
 	TeamID string        // of the developer account
 	KeyID  string        // of Key

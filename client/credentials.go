@@ -48,7 +48,7 @@ const unsaidLifetime = 5 * time.Minute
 // [Client.ClientCredentials] and gets the next one when it is due (see
 // [Tokens.RefreshAt]; every five minutes where the provider does not say how long it
 // lives). opts is copied. Make one source for each set of options, and keep it: two of them do
-// not know of each other.
+// not know of each other. [Client.Transport] calls an API with it.
 //
 // There is one request at a time, in the goroutine of a caller, and the others wait for
 // it; without callers nothing is sent. While the provider is in trouble the old token is

@@ -33,7 +33,8 @@ const maxRequestAddress = 512
 type RequestObject struct {
 	// Key signs: an RSA key of at least 2,048 bits, an ECDSA key on P-256, P-384 or P-521,
 	// or an Ed25519 key, in memory or in a key management service. Its public half is
-	// registered at the provider.
+	// registered at the provider: [PrivateKeyJWT.JWKS] writes it down, whether or not the
+	// client authenticates by it.
 	Key crypto.Signer
 	// KeyID is the kid by which the provider knows Key. Empty: none is named.
 	KeyID string

@@ -102,7 +102,8 @@ type Config struct {
 	SignedOut http.Handler
 
 	// Transport carries the requests of Session.HTTPClient. Where access tokens are bound
-	// to client.Config.Certificate, it must show that. nil: http.DefaultTransport.
+	// to client.Config.Certificate, it must show that, by its TLSClientConfig. nil:
+	// http.DefaultTransport.
 	Transport http.RoundTripper
 
 	Logger *slog.Logger     // nil: slog.Default()

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"github.com/postern-go/postern/client"
 )
 
@@ -46,7 +44,7 @@ func work(ctx context.Context, rp *client.Client, db *database, tokens *client.T
 		}
 		j.address = metadata.UserInfoEndpoint
 	}
-	api := &http.Client{Transport: &oauth2.Transport{Source: rp.TokenSource(tokens, db.save)}, Timeout: 10 * time.Second}
+	api := &http.Client{Transport: rp.Transport(nil, rp.TokenSource(tokens, db.save)), Timeout: 10 * time.Second}
 	tick := time.NewTicker(j.every)
 	defer tick.Stop()
 	for {

@@ -17,8 +17,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"github.com/postern-go/postern/client"
 )
 
@@ -50,7 +48,7 @@ func run(ctx context.Context, env func(string) string, out io.Writer) (err error
 		Audience: strings.Fields(env("AUDIENCE")),
 		Resource: strings.Fields(env("RESOURCE")),
 	})
-	api := &http.Client{Transport: &oauth2.Transport{Source: source}, Timeout: 10 * time.Second}
+	api := &http.Client{Transport: rp.Transport(nil, source), Timeout: 10 * time.Second}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -98,7 +97,7 @@ func TestBearer(t *testing.T) {
 		}
 	})
 	op.control(t, "resource", api{URI: resource, Audience: reg.ID})
-	tokens, _ := newPerson(t, callbackURL).signIn(rp, "alice", &client.AuthorizeOptions{Extra: url.Values{"resource": {resource}}})
+	tokens, _ := newPerson(t, callbackURL).signIn(rp, "alice", &client.AuthorizeOptions{Resource: []string{resource}})
 	for _, c := range []struct {
 		name, door, token, challenge string
 		status                       int

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -124,7 +123,7 @@ func TestDPoPTransport(t *testing.T) {
 		}
 	})
 	op.control(t, "resource", api{URI: resource})
-	tokens, _ := newPerson(t, callbackURL).signIn(rp, "alice", &client.AuthorizeOptions{Extra: url.Values{"resource": {resource}}})
+	tokens, _ := newPerson(t, callbackURL).signIn(rp, "alice", &client.AuthorizeOptions{Resource: []string{resource}})
 	source := rp.TokenSource(tokens, func(context.Context, *client.Tokens) error { return nil })
 	hc := &http.Client{Transport: rp.Transport(nil, source)}
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodGet} {

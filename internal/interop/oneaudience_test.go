@@ -71,7 +71,7 @@ func everyKind(t *testing.T, change metadata, resource api, verifier *jwtverify.
 	})
 	person := newPerson(t, "http://127.0.0.1:9/")
 	plain, _ := person.signIn(rp, "alice", nil) // whose access token is for userinfo
-	tokens, _ := person.signIn(rp, "alice", &client.AuthorizeOptions{Extra: url.Values{"resource": {resource.URI}}})
+	tokens, _ := person.signIn(rp, "alice", &client.AuthorizeOptions{Resource: []string{resource.URI}})
 	all := tokenKinds{nonce: tokens.IDToken.Nonce, raw: map[string]string{
 		"access token":           tokens.AccessToken,
 		"ID token":               seen.idToken,
