@@ -99,8 +99,9 @@ func runMatrix(t *testing.T, constraints, grants, methods []string, excuses []ex
 type cell struct {
 	method, grant, constraint string
 
-	certificate *tls.Certificate
-	renew       func() // is called before each request: a platform renews its assertion
+	mine, issued tls.Certificate  // of the client's own, and of an authority
+	certificate  *tls.Certificate // the one of them that is shown, if any
+	renew        func()           // is called before each request: a platform renews its assertion
 }
 
 // A matrix is a provider, and what the cells share.
@@ -132,8 +133,9 @@ func (m *matrix) try(t *testing.T, c *cell) error {
 		registered["backchannel_token_delivery_mode"] = "poll"
 	}
 	cfg := client.Config{}
-	authenticate := c.authentication(t, m, registered)
-	c.constrain(m, registered, &cfg)
+	c.mine, c.issued = m.mine, m.issued
+	authenticate := c.authentication(t, registered)
+	c.constrain(registered, &cfg)
 	reg := m.register(t, callbackURL, registered)
 	rp := m.client(t, reg, func(own *client.Config) {
 		own.DPoP = cfg.DPoP
@@ -150,14 +152,14 @@ func (m *matrix) try(t *testing.T, c *cell) error {
 
 // authentication puts what the method wants into the registration, and returns what makes
 // the ClientAuth of the registered client.
-func (c *cell) authentication(t *testing.T, m *matrix, registered metadata) func(*client.Config) client.ClientAuth {
+func (c *cell) authentication(t *testing.T, registered metadata) func(*client.Config) client.ClientAuth {
 	t.Helper()
 	registered["token_endpoint_auth_method"] = c.method
 	switch c.method {
 	case "tls_client_auth":
-		registered["tls_client_auth_san_dns"], c.certificate = "client.example.test", &m.issued
+		registered["tls_client_auth_san_dns"], c.certificate = "client.example.test", &c.issued
 	case "self_signed_tls_client_auth":
-		registered["jwks"], c.certificate = certificateJWKS(t, m.mine), &m.mine
+		registered["jwks"], c.certificate = certificateJWKS(t, c.mine), &c.mine
 	case "computed secret":
 		registered["token_endpoint_auth_method"] = "client_secret_post"
 	case "private_key_jwt", "assertion file":
@@ -202,14 +204,14 @@ func (c *cell) withoutKey(cfg *client.Config) client.ClientAuth {
 }
 
 // constrain asks for tokens that are bound.
-func (c *cell) constrain(m *matrix, registered metadata, cfg *client.Config) {
+func (c *cell) constrain(registered metadata, cfg *client.Config) {
 	switch c.constraint {
 	case "DPoP":
 		registered["dpop_bound_access_tokens"], cfg.DPoP = true, client.GenerateDPoPKey()
 	case "certificate":
 		registered["tls_client_certificate_bound_access_tokens"] = true
 		if c.certificate == nil {
-			c.certificate = &m.mine
+			c.certificate = &c.mine
 		}
 	}
 }
