@@ -108,7 +108,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 }
 
 // assertionFor is made past the library, as a platform does.
-func assertionFor(t *testing.T, key *ecdsa.PrivateKey, clientID string) string {
+func assertionFor(t *testing.T, key *ecdsa.PrivateKey, clientID, issuer string) string {
 	t.Helper()
 	segment := func(v any) string {
 		b, err := json.Marshal(v)
@@ -119,7 +119,7 @@ func assertionFor(t *testing.T, key *ecdsa.PrivateKey, clientID string) string {
 	}
 	now := time.Now().Unix()
 	input := segment(map[string]any{"alg": "ES256"}) + "." + segment(map[string]any{
-		"iss": clientID, "sub": clientID, "aud": op.Issuer, "jti": rand.Text(), "iat": now, "exp": now + 300,
+		"iss": clientID, "sub": clientID, "aud": issuer, "jti": rand.Text(), "iat": now, "exp": now + 300,
 	})
 	sum := sha256.Sum256([]byte(input))
 	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
@@ -137,11 +137,11 @@ func TestWorkloadAssertion(t *testing.T) {
 	key := ecdsaKey(t, elliptic.P256())
 	public := jwksOf(t, client.PrivateKeyJWT{Key: key})
 	reg := op.register(t, callbackURL, metadata{"token_endpoint_auth_method": "private_key_jwt", "jwks": public})
-	made := func(context.Context) (string, error) { return assertionFor(t, key, reg.ID), nil }
+	made := func(context.Context) (string, error) { return assertionFor(t, key, reg.ID, op.Issuer), nil }
 	everyRequest(t, op.client(t, reg, func(cfg *client.Config) { cfg.Auth = client.AssertionFunc(made) }))
 
 	name := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(name, []byte(assertionFor(t, key, reg.ID)+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(name, []byte(assertionFor(t, key, reg.ID, op.Issuer)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	rp := op.client(t, reg, func(cfg *client.Config) { cfg.Auth = client.AssertionFile(name) })

@@ -163,39 +163,33 @@ func TestKeycloakDevice(t *testing.T) {
 	}
 }
 
-// Somebody whom Keycloak trusts says by an assertion who the token is to be about.
-func TestKeycloakJWTBearer(t *testing.T) {
-	const trusted = "https://trusted.example.test"
-	k := startKeycloak(t)
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+// trust makes Keycloak trust somebody, called alias, whose assertions this returns: for
+// alice, sub is 42.
+func (k *keycloakServer) trust(t *testing.T, alias string) (assertion func(sub string) string) {
+	t.Helper()
+	issuer := "https://" + alias + ".example.test"
+	key := rsaKey(t)
 	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	k.admin(t, "POST /identity-provider/instances", map[string]any{
-		"alias": "trusted", "providerId": "jwt-authorization-grant", "enabled": true,
+		"alias": alias, "providerId": "jwt-authorization-grant", "enabled": true,
 		"config": map[string]string{
-			"issuer": trusted, "useJwksUrl": "false", "jwtAuthorizationGrantEnabled": "true",
+			"issuer": issuer, "useJwksUrl": "false", "jwtAuthorizationGrantEnabled": "true",
 			"publicKeySignatureVerifier": base64.StdEncoding.EncodeToString(der), "jwtAuthorizationGrantAssertionSignatureAlg": "RS256",
 		},
 	}, nil)
 	var users []struct{ ID string }
 	k.admin(t, "GET /users?username=alice&exact=true", nil, &users)
-	k.admin(t, "POST /users/"+users[0].ID+"/federated-identity/trusted", map[string]string{"userId": "42", "userName": "alice"}, nil)
-	reg := k.register(t, callbackURL, nil)
-	k.change(t, reg.ID, map[string]string{"oauth2.jwt.authorization.grant.enabled": "true", "oauth2.jwt.authorization.grant.idp": "trusted"})
-	rp := k.client(t, reg, nil)
-
-	assertion := func(sub string) string {
+	k.admin(t, "POST /users/"+users[0].ID+"/federated-identity/"+alias, map[string]string{"userId": "42", "userName": "alice"}, nil)
+	return func(sub string) string {
 		t.Helper()
 		now := time.Now()
 		var parts []string
 		for _, v := range []map[string]any{
 			{"alg": "RS256", "typ": "JWT"},
-			{"iss": trusted, "sub": sub, "aud": k.Issuer, "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(), "jti": sub + now.String()},
+			{"iss": issuer, "sub": sub, "aud": k.Issuer, "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(), "jti": rand.Text()},
 		} {
 			text, err := json.Marshal(v)
 			if err != nil {
@@ -210,6 +204,15 @@ func TestKeycloakJWTBearer(t *testing.T) {
 		}
 		return strings.Join(append(parts, base64.RawURLEncoding.EncodeToString(signature)), ".")
 	}
+}
+
+// Somebody whom Keycloak trusts says by an assertion who the token is to be about.
+func TestKeycloakJWTBearer(t *testing.T) {
+	k := startKeycloak(t)
+	assertion := k.trust(t, "trusted")
+	reg := k.register(t, callbackURL, nil)
+	k.change(t, reg.ID, map[string]string{"oauth2.jwt.authorization.grant.enabled": "true", "oauth2.jwt.authorization.grant.idp": "trusted"})
+	rp := k.client(t, reg, nil)
 	tokens, err := rp.JWTBearer(t.Context(), assertion("42"), &client.GrantOptions{Scopes: []string{"openid"}})
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,7 @@
 // The provider's configuration: everything the package has, switched on. What a
 // client registers can turn these knobs for itself: x_access_token_ttl and
 // x_id_token_ttl in seconds, x_first_access_token_ttl for the token a code is
-// traded for, x_rotate:false, x_dpop_nonce:true.
+// traded for, x_rotate:false, x_dpop_nonce:true, x_interval in seconds between polls.
 import * as crypto from 'node:crypto';
 import { errors } from 'oidc-provider';
 import { ACRS, accountFinder, users } from './accounts.mjs';
@@ -95,7 +95,7 @@ export function configuration({ env, shape, keys, mtls }) {
     },
     enabledJWA: jwa,
     enableHttpPostMethods: env.OP_POST_METHODS === '1',
-    extraClientMetadata: { properties: ['x_access_token_ttl', 'x_first_access_token_ttl', 'x_id_token_ttl', 'x_rotate', 'x_dpop_nonce'] },
+    extraClientMetadata: { properties: ['x_access_token_ttl', 'x_first_access_token_ttl', 'x_id_token_ttl', 'x_rotate', 'x_dpop_nonce', 'x_interval'] },
     extraParams: shape?.audienceParameter ? [shape.audienceParameter] : [],
     extraTokenClaims: async (_ctx, token) => ({
       'urn:op:test': 'extra', ...(token.accountId && shape?.access?.(users.get(token.accountId) ?? {}, token.accountId)),

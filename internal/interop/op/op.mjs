@@ -78,9 +78,17 @@ function note(name, args) {
   if (name === 'server_error') process.stderr.write(`${err?.stack}\n`);
 }
 
+// How often to poll, which the package does not say.
+async function saysInterval(ctx, next) {
+  await next();
+  const interval = ctx.oidc?.client?.x_interval;
+  if (interval && (ctx.body?.device_code || ctx.body?.auth_req_id)) ctx.body.interval = interval;
+}
+
 function build() {
   provider = new Provider(issuer, configuration({ env, shape, keys, mtls }));
-  customGrants(provider);
+  customGrants(provider, keys);
+  provider.use(saysInterval);
   if (env.OP_INTERACTIONS !== 'dev') provider.use(interactions(provider));
   for (const name of NOTED) provider.on(name, (...args) => note(name, args));
   callback = provider.callback();
