@@ -39,9 +39,10 @@ func (e excuse) covers(c *cell) bool {
 }
 
 // TestMatrix gets tokens by every method of authentication, with every grant, under every
-// sender constraint, at oidc-provider, which has all of them. What it is asked for is done
-// for real or refused for the reason that stands here; and it is asked about each token
-// what that is bound to.
+// sender constraint, at oidc-provider, where token exchange, jwt-bearer and password are from
+// our own hand (op/grants.mjs; TestKeycloakMatrix has them from another). What cannot be run
+// is tried nevertheless, and refused for the reason that stands here. The provider is asked
+// about each token what that is bound to.
 func TestMatrix(t *testing.T) {
 	m := newMatrix(t)
 	excuses := []excuse{
