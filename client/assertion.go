@@ -233,7 +233,7 @@ func (r *attempt) setAssertion(token string) {
 // An AssertionFunc gives an assertion that somebody else makes for the client (RFC 7523
 // 2.2), such as a platform for the workloads that run on it. It is called for every
 // attempt of a request, by several goroutines at once, and should keep what is still good.
-// The text of its error shows in ours.
+// Its error shows in ours as that of a SecretFunc does.
 type AssertionFunc func(ctx context.Context) (string, error)
 
 func (AssertionFunc) method() string { return "private_key_jwt" }
@@ -248,7 +248,7 @@ func (f AssertionFunc) check(cfg *Config) error {
 func (f AssertionFunc) authenticate(ctx context.Context, r *attempt) error {
 	token, err := f(ctx)
 	if err != nil {
-		return err
+		return &borrowedError{err}
 	}
 	if err := checkCredential(token); err != nil {
 		return fmt.Errorf("the assertion %w", err)

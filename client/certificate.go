@@ -72,8 +72,8 @@ func (cfg *Config) checkCertificate() error {
 	case !ok:
 		return errors.New("Config.Certificate cannot be shown by a Config.HTTPClient.Transport that is no *http.Transport: " +
 			"give one, or leave it nil")
-	case t.DialTLSContext != nil:
-		return errors.New("Config.Certificate cannot be shown by a Config.HTTPClient.Transport with a DialTLSContext of its own: " +
+	case t.DialTLSContext != nil, t.DialTLS != nil: //nolint:staticcheck // net/http still goes by the old one
+		return errors.New("Config.Certificate cannot be shown by a Config.HTTPClient.Transport with a DialTLSContext or DialTLS of its own: " +
 			"leave that nil, and set TLSClientConfig and DialContext instead")
 	}
 	return nil

@@ -227,7 +227,11 @@ func TestCertificateRejected(t *testing.T) {
 			"Config.Certificate cannot be shown by a Config.HTTPClient.Transport that is no *http.Transport: give one, or leave it nil"},
 		{"a transport that makes its own TLS", func(cfg *Config) {
 			cfg.Certificate, cfg.HTTPClient = good, &http.Client{Transport: &http.Transport{DialTLSContext: dial}}
-		}, "Config.Certificate cannot be shown by a Config.HTTPClient.Transport with a DialTLSContext of its own: leave that nil, and set TLSClientConfig and DialContext instead"},
+		}, "Config.Certificate cannot be shown by a Config.HTTPClient.Transport with a DialTLSContext or DialTLS of its own: leave that nil, and set TLSClientConfig and DialContext instead"},
+		{"a transport that makes its own TLS in the old way", func(cfg *Config) {
+			cfg.Certificate = good
+			cfg.HTTPClient = &http.Client{Transport: &http.Transport{DialTLS: func(string, string) (net.Conn, error) { return nil, errors.New("no") }}}
+		}, "Config.Certificate cannot be shown by a Config.HTTPClient.Transport with a DialTLSContext or DialTLS of its own: leave that nil, and set TLSClientConfig and DialContext instead"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, err := New(changed(test.change))

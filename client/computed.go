@@ -14,7 +14,8 @@ import (
 // A SecretFunc gives the client secret, for one that is not the same for ever: from a
 // vault that rotates it, or computed. It is sent in the body, as SecretPost sends it.
 // The function is called for every attempt of a request, by several goroutines at once.
-// The text of its error shows in ours.
+// The text of its error shows in ours, and what that wraps is found in ours, but for the
+// errors of this package and of jwtverify: those of another provider say nothing of this one.
 type SecretFunc func(ctx context.Context) (string, error)
 
 func (SecretFunc) method() string { return "client_secret_post" }
@@ -29,7 +30,7 @@ func (f SecretFunc) check(cfg *Config) error {
 func (f SecretFunc) authenticate(ctx context.Context, r *attempt) error {
 	secret, err := f(ctx)
 	if err != nil {
-		return err
+		return &borrowedError{err}
 	}
 	if err := checkCredential(secret); err != nil {
 		return fmt.Errorf("the secret %w", err)

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/oauth2"
+
+	"github.com/postern-go/postern/jwtverify"
 )
 
 // What a caller does about a failure.
@@ -157,4 +159,31 @@ func cut(s string, limit int) string {
 		return s[:limit]
 	}
 	return s
+}
+
+// A borrowedError is the error of a function of the program that makes the client's
+// credentials. Where that asks a provider by itself, what was said there is no verdict
+// on our request: a grant must not pass for dead, or a person's no for given, because the
+// credentials could not be had. So errors.Is and errors.As find in it whatever there is, but
+// for what the errors of this package mean by themselves.
+type borrowedError struct{ cause error }
+
+func (e *borrowedError) Error() string { return e.cause.Error() }
+
+// Is looks into the cause.
+func (e *borrowedError) Is(target error) bool {
+	switch target {
+	case ErrRejected, ErrInvalidGrant, ErrUnavailable, ErrUnsupported, jwtverify.ErrInvalid, jwtverify.ErrExpired, jwtverify.ErrKeys:
+		return false
+	}
+	return errors.Is(e.cause, target)
+}
+
+// As looks into the cause.
+func (e *borrowedError) As(target any) bool {
+	switch target.(type) {
+	case **ResponseError, **AuthError, **CallbackError, **jwtverify.ClaimError, **oauth2.RetrieveError:
+		return false
+	}
+	return errors.As(e.cause, target)
 }

@@ -65,7 +65,8 @@ func (x *TokenExchange) validate() error {
 // says nothing about who brought it.
 //
 // The new token is AccessToken of the result, whatever its type, and the type is the one
-// that was asked for: any other answer is refused. Where it is no access token, TokenType is N_A, and
+// that was asked for: any other answer is refused. Where it is no access token, and for TypeRefreshToken, TypeIDToken, TypeSAML1
+// and TypeSAML2 in any case, TokenType is N_A: [Client.Transport] does not send it, and
 // nothing has been verified of it. There is a refresh token only where the provider gave one, and an
 // ID token, verified, only where it gave one beside the new token.
 //
@@ -103,10 +104,16 @@ func (c *Client) ExchangeToken(ctx context.Context, x TokenExchange, opts *Grant
 	if err != nil {
 		return nil, err
 	}
-	if a.isNoAccessToken() {
+	if a.isNoAccessToken() || x.Requested.neverAccessToken() {
 		t.TokenType = notAccessToken
 	}
 	return t, nil
+}
+
+// neverAccessToken tells the types that no API is called with, whatever token_type a
+// provider writes beside them: they would be good for far more than the call.
+func (t TokenType) neverAccessToken() bool {
+	return t == TypeRefreshToken || t == TypeIDToken || t == TypeSAML1 || t == TypeSAML2
 }
 
 // issued checks what an exchange brought (RFC 8693 2.2.1).

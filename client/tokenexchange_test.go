@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+
+	"golang.org/x/oauth2"
 )
 
 func TestExchangeToken(t *testing.T) {
@@ -139,4 +141,27 @@ func TestExchangeTokenRequest(t *testing.T) {
 		"&grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange" +
 		"&requested_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Asaml2&resource=https%3A%2F%2Fapi.example.com" +
 		"&scope=x+y&subject_token=s%26t&subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aid_token"})
+}
+
+// A provider that calls another token Bearer does not get it sent to an API.
+func TestExchangedTokenIsNotSentAsBearer(t *testing.T) {
+	for _, requested := range []TokenType{TypeRefreshToken, TypeIDToken, TypeSAML1, TypeSAML2} {
+		p := newOP(t)
+		p.reply("/token", 200, "application/json", `{"access_token":"other-CANARY","token_type":"Bearer","issued_token_type":"`+string(requested)+`"}`)
+		c := p.client(nil)
+		got, err := c.ExchangeToken(t.Context(), TokenExchange{SubjectToken: "the-subject", Requested: requested}, nil)
+		if err != nil || got.TokenType != "N_A" {
+			t.Fatalf("%s: got %v, %v", requested, got.TokenType, err)
+		}
+		api := &fakeAPI{t: t}
+		req, err := http.NewRequest("GET", apiURL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Transport(api, oauth2.StaticTokenSource(got.OAuth2())).RoundTrip(req)
+		const want = `client: an access token of type "N_A" is not understood`
+		if err == nil || err.Error() != want || len(api.seen) != 0 {
+			t.Errorf("%s: got %v, want %s", requested, err, want)
+		}
+	}
 }

@@ -21,7 +21,8 @@ import (
 //
 // The token goes to whatever host the program asks: give it addresses of your own
 // configuration, never one that a user or a response has named. It goes to https and to
-// loopback hosts only, and where a redirect leads to another origin it stays behind. A
+// loopback hosts only, and where a redirect leads to another origin it stays behind, as
+// Config.Certificate does: whoever answers must not choose where the client proves itself. A
 // request with an Authorization header of its own is sent as it is.
 //
 // An API that wants a nonce in the proof (use_dpop_nonce) gets the request once more, if
@@ -31,19 +32,21 @@ import (
 //
 // It does not refresh: [Client.TokenSource] does. [oauth2.NewClient] does not know DPoP.
 func (c *Client) Transport(base http.RoundTripper, source oauth2.TokenSource) http.RoundTripper {
+	t := &transport{client: c, base: base, source: source}
 	if base == nil {
-		base = c.call.Transport
+		t.base = c.cfg.baseTransport()
+		if c.cfg.hasCertificate() {
+			t.base, t.outside = c.call.Transport, t.base
+		}
 	}
-	if base == nil {
-		base = http.DefaultTransport
-	}
-	return &transport{client: c, base: base, source: source}
+	return t
 }
 
 type transport struct {
-	client *Client
-	base   http.RoundTripper
-	source oauth2.TokenSource
+	client  *Client
+	base    http.RoundTripper
+	outside http.RoundTripper // base without Config.Certificate; nil: base shows none
+	source  oauth2.TokenSource
 }
 
 // Format prints [redacted], whatever the verb: the source may hold tokens.
@@ -53,8 +56,13 @@ var errNoSource = errors.New("client: Transport needs a token source")
 
 // RoundTrip sends r with the token.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Header.Get("Authorization") != "" || origin.Left(r) {
-		resp, err := t.base.RoundTrip(r)
+	left := origin.Left(r)
+	if r.Header.Get("Authorization") != "" || left {
+		base := t.base
+		if left && t.outside != nil {
+			base = t.outside
+		}
+		resp, err := base.RoundTrip(r)
 		if resp != nil {
 			resp.Request = r // a RoundTripper need not say it, and Left follows it
 		}
@@ -84,6 +92,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t *transport) CloseIdleConnections() {
 	if base, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		base.CloseIdleConnections()
+	}
+	if outside, ok := t.outside.(interface{ CloseIdleConnections() }); ok {
+		outside.CloseIdleConnections()
 	}
 }
 

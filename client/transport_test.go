@@ -394,3 +394,46 @@ func TestTransportShowsTheCertificate(t *testing.T) {
 		t.Errorf("%d certificates were shown", shown)
 	}
 }
+
+// An API that redirects does not choose at which other server the client proves itself by
+// its certificate.
+func TestTransportKeepsTheCertificateBack(t *testing.T) {
+	serve := func(h http.HandlerFunc) *httptest.Server {
+		server := httptest.NewUnstartedServer(h)
+		server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		return server
+	}
+	var shown []string
+	note := func(name string, r *http.Request) {
+		shown = append(shown, fmt.Sprintf("%s %d %q", name, len(r.TLS.PeerCertificates), r.Header.Get("Authorization")))
+	}
+	var api *httptest.Server
+	other := serve(func(w http.ResponseWriter, r *http.Request) {
+		note("other", r)
+		http.Redirect(w, r, api.URL+"/back", http.StatusTemporaryRedirect)
+	})
+	api = serve(func(w http.ResponseWriter, r *http.Request) {
+		note("api", r)
+		switch r.URL.Path {
+		case "/away":
+			http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+		case "/":
+			http.Redirect(w, r, "/away", http.StatusTemporaryRedirect)
+		}
+	})
+	c, err := New(changed(func(cfg *Config) {
+		cfg.Certificate, cfg.HTTPClient = clientCertificate(t, testKey()), api.Client() // it trusts both: they have one certificate
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hc := &http.Client{Transport: c.Transport(nil, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "a"}))}
+	defer hc.CloseIdleConnections()
+	do(t, hc, "GET", api.URL+"/", nil)
+	want := []string{`api 1 "Bearer a"`, `api 1 "Bearer a"`, `other 0 ""`, `api 0 ""`}
+	if !slices.Equal(shown, want) {
+		t.Errorf("got %q, want %q", shown, want)
+	}
+}
