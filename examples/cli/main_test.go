@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"flag"
 	"io"
 	"net/http"
@@ -12,13 +13,35 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
-
-	"github.com/postern-go/postern/internal/leak"
+	"time"
 )
 
-func TestMain(m *testing.M) { os.Exit(leak.Run(m)) }
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if code == 0 && leaked() {
+		buf := make([]byte, 1<<20)
+		fmt.Fprintf(os.Stderr, "goroutines left:\n%s\n", buf[:runtime.Stack(buf, true)])
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// leaked waits up to two seconds for the goroutines of the tests to end.
+func leaked() bool {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 200 {
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+		if runtime.NumGoroutine() <= 1 {
+			return false
+		}
+		<-tick.C
+	}
+	return true
+}
 
 // nothing is an environment in which the program brings its own provider.
 func nothing(string) string { return "" }
