@@ -126,7 +126,7 @@ func (r *Registration) manage(ctx context.Context, method, body string) (*answer
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("client: Registration: %w", err)
 	}
-	m := message{method: method, header: http.Header{}, body: body, secrets: []string{r.RegistrationAccessToken, r.ClientSecret}}
+	m := message{method: method, header: http.Header{}, body: body, secrets: []string{r.RegistrationAccessToken, r.ClientSecret, inJSON(r.ClientSecret)}}
 	m.header.Set("Authorization", "Bearer "+r.RegistrationAccessToken)
 	if body != "" {
 		m.header.Set("Content-Type", "application/json")
@@ -139,6 +139,12 @@ func (r *Registration) manage(ctx context.Context, method, body string) (*answer
 		return nil, e
 	}
 	return a, err
+}
+
+// inJSON is secret as the body of an Update has it, which a provider may repeat.
+func inJSON(secret string) string {
+	text, _ := json.Marshal(secret) // a text does not fail
+	return string(text[1 : len(text)-1])
 }
 
 const registrationVersion = 1

@@ -513,3 +513,19 @@ func FuzzRegistration(f *testing.F) {
 		}
 	})
 }
+
+// A provider that repeats the body of an update as it is.
+func TestNoSecretOfAnUpdateInErrors(t *testing.T) {
+	for _, secret := range []string{"secret-CANARY", `secret<&>CANARY`, `secret"CANARY\\`} {
+		p := newOP(t)
+		p.handle("/register/web", func(r *http.Request) (*http.Response, error) {
+			return jsonResponse(400, map[string]any{"error": "invalid_client_metadata", "error_description": p.seen("/register/web")[0].Body}), nil
+		})
+		reg := p.managed()
+		reg.ClientSecret = secret
+		_, err := reg.Update(t.Context(), ClientMetadata{})
+		if err == nil || !strings.Contains(err.Error(), redacted) || strings.Contains(err.Error(), "CANARY") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
