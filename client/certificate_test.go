@@ -80,7 +80,7 @@ func (p *tlsOP) server(name string) *httptest.Server {
 
 // aliases publishes where the endpoints are for clients with a certificate.
 func (p *tlsOP) publishAliases() {
-	aliases := map[string]any{"unknown_endpoint": "https://x.example", "jwks_uri": 1}
+	aliases := map[string]any{"unknown_endpoint": "http://x.example", "jwks_uri": 1}
 	for _, name := range []string{"token_endpoint", "userinfo_endpoint", "revocation_endpoint", "introspection_endpoint"} {
 		aliases[name] = strings.Replace(p.metadata[name].(string), p.plain.URL, p.mtls.URL, 1)
 	}

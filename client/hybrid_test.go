@@ -88,6 +88,29 @@ func TestExchangeResponseTypes(t *testing.T) {
 	}
 }
 
+// Of a callback without a code the expires_in is only a hint, and what is none means as
+// little as no such parameter: the token does not look as if it were over.
+func TestExpiryOfAFrontToken(t *testing.T) {
+	for _, test := range []struct {
+		expiresIn string
+		life      time.Duration
+	}{{"60", time.Minute}, {"", 0}, {"0", 0}, {"-1", 0}, {"soon", 0}} {
+		p := newOP(t)
+		c := p.client(nil)
+		login := p.authorize(c, &AuthorizeOptions{ResponseType: "id_token token"})
+		answer := p.answerOf(login)
+		answer.Set("expires_in", test.expiresIn)
+		tokens, err := c.Exchange(context.Background(), login, answer)
+		if err != nil {
+			t.Errorf("%q: %v", test.expiresIn, err)
+			continue
+		}
+		if want := testStart.Add(test.life); test.life > 0 && !tokens.Expiry.Equal(want) || test.life == 0 && !tokens.Expiry.IsZero() {
+			t.Errorf("%q: expiry %v", test.expiresIn, tokens.Expiry)
+		}
+	}
+}
+
 // Core 3.3.3.6: two ID tokens, one user.
 func TestHybridOtherUser(t *testing.T) {
 	p := newOP(t)
