@@ -178,6 +178,24 @@ func TestCertificate(t *testing.T) {
 	}
 }
 
+// A token that is bound to a DPoP key is shown where everybody shows theirs: it is not bound
+// to the certificate.
+func TestCertificateBesideDPoP(t *testing.T) {
+	p := newTLSOP(t)
+	p.publishAliases()
+	p.answer["token_type"] = "DPoP"
+	got := p.everything(p.client(func(cfg *Config) {
+		cfg.Auth, cfg.Certificate, cfg.DPoP = TLSClientAuth{}, clientCertificate(t, testKey()), GenerateDPoPKey()
+	}))
+	want := []string{
+		"plain GET /.well-known/openid-configuration:", "mtls POST /token: client_id certificate", "plain GET /jwks:",
+		"plain GET /userinfo: header", "mtls POST /introspect: client_id certificate", "mtls POST /revoke: client_id certificate",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
 // The transport of the program shows no certificate of the client's.
 func TestCertificateStaysOnItsConnections(t *testing.T) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{ServerName: "op.example.com"}}

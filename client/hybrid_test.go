@@ -88,8 +88,8 @@ func TestExchangeResponseTypes(t *testing.T) {
 	}
 }
 
-// Of a callback without a code the expires_in is only a hint, and what is none means as
-// little as no such parameter: the token does not look as if it were over.
+// An expires_in of the callback that is no positive number says as little as none: the
+// token does not look as if it were over.
 func TestExpiryOfAFrontToken(t *testing.T) {
 	for _, test := range []struct {
 		expiresIn string
