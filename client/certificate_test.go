@@ -80,7 +80,7 @@ func (p *tlsOP) server(name string) *httptest.Server {
 
 // aliases publishes where the endpoints are for clients with a certificate.
 func (p *tlsOP) publishAliases() {
-	aliases := map[string]any{"unknown_endpoint": "https://x.example", "jwks_uri": 1}
+	aliases := map[string]any{"unknown_endpoint": "http://x.example", "jwks_uri": 1}
 	for _, name := range []string{"token_endpoint", "userinfo_endpoint", "revocation_endpoint", "introspection_endpoint"} {
 		aliases[name] = strings.Replace(p.metadata[name].(string), p.plain.URL, p.mtls.URL, 1)
 	}
@@ -175,6 +175,24 @@ func TestCertificate(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, test.want)
 			}
 		})
+	}
+}
+
+// A token that is bound to a DPoP key is shown where everybody shows theirs: it is not bound
+// to the certificate.
+func TestCertificateBesideDPoP(t *testing.T) {
+	p := newTLSOP(t)
+	p.publishAliases()
+	p.answer["token_type"] = "DPoP"
+	got := p.everything(p.client(func(cfg *Config) {
+		cfg.Auth, cfg.Certificate, cfg.DPoP = TLSClientAuth{}, clientCertificate(t, testKey()), GenerateDPoPKey()
+	}))
+	want := []string{
+		"plain GET /.well-known/openid-configuration:", "mtls POST /token: client_id certificate", "plain GET /jwks:",
+		"plain GET /userinfo: header", "mtls POST /introspect: client_id certificate", "mtls POST /revoke: client_id certificate",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -326,5 +327,24 @@ func TestCIBALoginFromStorage(t *testing.T) {
 	data[0]++
 	if err := got.UnmarshalBinary(data); err != errCIBAData {
 		t.Errorf("another version: %v", err)
+	}
+}
+
+// What the hint is stands in no error, when the provider repeats it.
+func TestCIBAHintsInErrors(t *testing.T) {
+	p := newGrantOP(t)
+	c := p.client(nil)
+	hint := p.signIn(c).IDToken
+	for name, r := range map[string]CIBARequest{"id_token_hint": {IDTokenHint: hint}, "login_hint_token": {LoginHintToken: "hint-CANARY"}} {
+		p.handle("/ciba", func(req *http.Request) (*http.Response, error) {
+			body, _ := req.GetBody()
+			text, _ := io.ReadAll(body)
+			sent, _ := url.ParseQuery(string(text))
+			return jsonResponse(400, map[string]any{"error": "x", "error_description": "bad " + sent.Get(name)}), nil
+		})
+		_, err := c.CIBA(context.Background(), r, nil)
+		if err == nil || !strings.HasSuffix(err.Error(), `"x" "bad [redacted]"`) {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

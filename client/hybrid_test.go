@@ -88,6 +88,29 @@ func TestExchangeResponseTypes(t *testing.T) {
 	}
 }
 
+// An expires_in of the callback that is no positive number says as little as none: the
+// token does not look as if it were over.
+func TestExpiryOfAFrontToken(t *testing.T) {
+	for _, test := range []struct {
+		expiresIn string
+		life      time.Duration
+	}{{"60", time.Minute}, {"", 0}, {"0", 0}, {"-1", 0}, {"soon", 0}} {
+		p := newOP(t)
+		c := p.client(nil)
+		login := p.authorize(c, &AuthorizeOptions{ResponseType: "id_token token"})
+		answer := p.answerOf(login)
+		answer.Set("expires_in", test.expiresIn)
+		tokens, err := c.Exchange(context.Background(), login, answer)
+		if err != nil {
+			t.Errorf("%q: %v", test.expiresIn, err)
+			continue
+		}
+		if want := testStart.Add(test.life); test.life > 0 && !tokens.Expiry.Equal(want) || test.life == 0 && !tokens.Expiry.IsZero() {
+			t.Errorf("%q: expiry %v", test.expiresIn, tokens.Expiry)
+		}
+	}
+}
+
 // Core 3.3.3.6: two ID tokens, one user.
 func TestHybridOtherUser(t *testing.T) {
 	p := newOP(t)

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -116,5 +117,51 @@ func TestIntrospectRedirectIsNotFollowed(t *testing.T) {
 		if _, err := p.client(nil).Introspect(context.Background(), "a"); !errors.Is(err, ErrRejected) {
 			t.Errorf("%d: got %v", status, err)
 		}
+	}
+}
+
+// Whoever is registered for signed answers takes nothing else: what is not signed could be
+// anybody's (RFC 9701).
+func TestIntrospectSigned(t *testing.T) {
+	const (
+		jwt       = "application/token-introspection+jwt"
+		plain     = `{"active":true,"sub":"alice"}`
+		notSigned = "the answer is not signed, and Config.IntrospectionSignedResponseAlg says that it is"
+	)
+	signed := func(change map[string]any) string {
+		claims := map[string]any{
+			"iss": testIssuer, "aud": testClientID, "iat": testStart.Unix(),
+			"token_introspection": map[string]any{"active": true, "sub": "alice"},
+		}
+		maps.Copy(claims, change)
+		return sign(testKey(), map[string]any{"alg": "ES256", "kid": "k1", "typ": "token-introspection+jwt"}, claims)
+	}
+	for _, test := range []struct{ name, contentType, body, want string }{
+		{"signed", jwt, signed(nil), ""},
+		{"plain", "application/json", plain, notSigned},
+		{"signed, called JSON", "application/json", signed(nil), notSigned},
+		{"signed, called another JWT", "application/jwt", signed(nil), notSigned},
+		{"plain, called JWT", jwt, plain, "jwtverify: token invalid: not a JWT in compact form"},
+		{"for another", jwt, signed(map[string]any{"aud": "other"}), `jwtverify: token invalid: aud does not name this audience: got ["other"], want "web"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newOP(t)
+			p.reply("/introspect", 200, test.contentType, test.body)
+			got, err := p.client(func(cfg *Config) { cfg.IntrospectionSignedResponseAlg = "ES256" }).Introspect(context.Background(), "token-CANARY")
+			if accept := p.seen("/introspect")[0].Header.Get("Accept"); accept != jwt {
+				t.Errorf("asked for %s", accept)
+			}
+			if test.want == "" {
+				var claims struct{ Sub string }
+				if err != nil || !got.Active || got.Claims(&claims) != nil || claims.Sub != "alice" {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			var e *ResponseError
+			if got != nil || !errors.Is(err, ErrRejected) || !errors.As(err, &e) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
 	}
 }

@@ -34,7 +34,8 @@ func TestNamesOfTokenAnswersHaveCase(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{
-		"access_token", "token_type", "expires_in", "refresh_token", "scope", "id_token", "error", "error_description", "error_uri",
+		"access_token", "token_type", "expires_in", "refresh_token", "scope", "id_token", "issued_token_type",
+		"authorization_details", "error", "error_description", "error_uri",
 	} {
 		upper := strings.ToUpper(name)
 		body := strings.Replace(`{`+goodAnswer+`}`, `"`+name+`"`, `"`+upper+`"`, 1)
@@ -83,7 +84,7 @@ func TestNamesOfMetadataHaveCase(t *testing.T) {
 		"issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri",
 		"end_session_endpoint", "revocation_endpoint", "introspection_endpoint", "device_authorization_endpoint",
 		"id_token_signing_alg_values_supported", "token_endpoint_auth_methods_supported",
-		"scopes_supported", "authorization_response_iss_parameter_supported",
+		"scopes_supported", "authorization_response_iss_parameter_supported", "mtls_endpoint_aliases",
 	} {
 		p := newOP(t)
 		p.metadata = without(p.metadata, name)

@@ -178,3 +178,20 @@ func TestPushedRequestSecretsInErrors(t *testing.T) {
 		t.Errorf("the error shows what was sent: %s", shown)
 	}
 }
+
+// Nor does a request object, which has all of that inside.
+func TestPushedRequestObjectInErrors(t *testing.T) {
+	p := newOP(t)
+	p.pushing()
+	p.handle("/par", func(req *http.Request) (*http.Response, error) {
+		body, _ := req.GetBody()
+		text, _ := io.ReadAll(body)
+		sent, _ := url.ParseQuery(string(text))
+		return jsonResponse(400, map[string]any{"error": "x", "error_description": "bad " + sent.Get("request")}), nil
+	})
+	c := p.signing(RequestObject{}, func(cfg *Config) { cfg.PushedAuthorizationRequests = true })
+	_, err := c.Authorize(context.Background(), nil)
+	if err == nil || !strings.HasSuffix(err.Error(), `"x" "bad [redacted]"`) {
+		t.Errorf("got %v", err)
+	}
+}

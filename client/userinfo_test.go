@@ -3,7 +3,10 @@ package client
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -68,5 +71,102 @@ func TestUserInfoNeedsTheIDToken(t *testing.T) {
 	_, err := p.client(nil).UserInfo(context.Background(), &Tokens{AccessToken: "a"})
 	if want := "client: rejected: userinfo needs the ID token, to compare the user with"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// Whoever is registered for signed answers takes nothing else: what is not signed could be
+// anybody's.
+func TestUserInfoSigned(t *testing.T) {
+	const (
+		plain     = `{"iss":"https://op.example.com","aud":"web","sub":"alice","name":"Alice"}`
+		notSigned = "the answer is not signed, and Config.UserInfoSignedResponseAlg says that it is"
+	)
+	signed := func(change map[string]any) string {
+		claims := map[string]any{"iss": testIssuer, "aud": testClientID, "sub": "alice", "name": "Alice"}
+		maps.Copy(claims, change)
+		return sign(testKey(), map[string]any{"alg": "ES256", "kid": "k1"}, claims)
+	}
+	for _, test := range []struct{ name, contentType, body, want string }{
+		{"signed", "application/jwt", signed(nil), ""},
+		{"plain", "application/json", plain, notSigned},
+		{"signed, called JSON", "application/json", signed(nil), notSigned},
+		{"plain, called JWT", "application/jwt", plain, "jwtverify: token invalid: header is not base64url"},
+		{"other sub", "application/jwt", signed(map[string]any{"sub": "mallory"}), "jwtverify: token invalid: sub is not that of the ID token"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newOP(t)
+			c := p.client(func(cfg *Config) { cfg.UserInfoSignedResponseAlg = "ES256" })
+			tokens := p.signIn(c)
+			p.reply("/userinfo", 200, test.contentType, test.body)
+			got, err := c.UserInfo(context.Background(), tokens)
+			if accept := p.seen("/userinfo")[0].Header.Get("Accept"); accept != "application/jwt" {
+				t.Errorf("asked for %s", accept)
+			}
+			if test.want == "" {
+				if err != nil || got.Subject != "alice" || !slices.Equal(textsOf(got, "name"), []string{"Alice"}) {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			var e *ResponseError
+			if got != nil || !errors.Is(err, ErrRejected) || !errors.As(err, &e) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+func textsOf(u *UserInfo, path ...string) []string {
+	list, _ := u.Texts(path...)
+	return list
+}
+
+func TestUserInfoClaim(t *testing.T) {
+	p := newOP(t)
+	c := p.client(nil)
+	tokens := p.signIn(c)
+	p.userinfo["address"] = map[string]any{"country": "AT", "region": nil}
+	u, err := c.UserInfo(context.Background(), tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		path []string
+		want string // empty: no such claim
+	}{
+		{[]string{"address", "country"}, `"AT"`},
+		{[]string{"address", "region"}, "null"},
+		{[]string{"address", "city"}, ""},
+		{[]string{"country"}, ""},
+	} {
+		value, ok := u.Claim(test.path...)
+		if string(value) != test.want || ok != (test.want != "") || (value == nil) == ok {
+			t.Errorf("%q: got %q, %t, want %q", test.path, value, ok, test.want)
+		}
+	}
+}
+
+func TestUserInfoSources(t *testing.T) {
+	p := newOP(t)
+	c := p.client(nil)
+	tokens := p.signIn(c)
+	p.userinfo["_claim_names"] = map[string]any{"age": "bank"}
+	for _, test := range []struct {
+		name    string
+		sources any
+		want    int
+	}{
+		{"one", map[string]any{"bank": map[string]any{"endpoint": "https://bank.example.com/claims", "access_token": "a"}}, 1},
+		{"none of the name", map[string]any{}, 0},
+		{"not an object", "bank", 0},
+	} {
+		p.userinfo["_claim_sources"] = test.sources
+		u, err := c.UserInfo(context.Background(), tokens)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list := u.Sources(); len(list) != test.want {
+			t.Errorf("%s: got %d sources, want %d", test.name, len(list), test.want)
+		}
 	}
 }
