@@ -32,7 +32,8 @@ func TestListenOnLocalhost(t *testing.T) {
 
 func TestAbsent(t *testing.T) {
 	for errno, want := range map[syscall.Errno]bool{
-		syscall.EADDRNOTAVAIL: true, syscall.EAFNOSUPPORT: true, syscall.EADDRINUSE: false, syscall.EACCES: false,
+		syscall.EADDRNOTAVAIL: true, syscall.EAFNOSUPPORT: true, windowsAddrNotAvail: true, windowsAFNoSupport: true,
+		syscall.EADDRINUSE: false, syscall.EACCES: false,
 	} {
 		err := &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", errno)}
 		if got := absent(err); got != want {
