@@ -185,30 +185,28 @@ func (cfg *Config) needsProfileAlgorithms() error {
 		field string
 		algs  []string
 	}{
-		{"Algorithms", cfg.Algorithms},
-		{"IDTokenSignedResponseAlg", []string{cfg.IDTokenSignedResponseAlg}},
-		{"AuthorizationSignedResponseAlg", []string{cfg.AuthorizationSignedResponseAlg}},
+		{"Config.Algorithms", cfg.Algorithms},
+		{"Config.IDTokenSignedResponseAlg", []string{cfg.IDTokenSignedResponseAlg}},
+		{"Config.AuthorizationSignedResponseAlg", []string{cfg.AuthorizationSignedResponseAlg}},
 	} {
 		for _, alg := range named.algs {
 			if alg != "" && !slices.Contains(cfg.Profile.algorithms(), alg) {
-				return fmt.Errorf("Config.%s: %q must be one of %s", named.field, alg, cfg.Profile.algorithmList())
+				return fmt.Errorf("%s: %q must be one of %s", named.field, alg, cfg.Profile.algorithmList())
 			}
 		}
 	}
 	if auth, ok := cfg.signedAuth(); ok {
-		if err := cfg.Profile.checkSigner(auth.Key, auth.Algorithm); err != nil {
-			return fmt.Errorf("Config.Auth: PrivateKeyJWT.%w", err)
+		if err := cfg.Profile.checkSigner("Config.Auth: PrivateKeyJWT", auth.Key, auth.Algorithm); err != nil {
+			return err
 		}
 	}
 	if o := cfg.RequestObject; o != nil {
-		if err := cfg.Profile.checkSigner(o.Key, o.Algorithm); err != nil {
-			return fmt.Errorf("Config.RequestObject.%w", err)
+		if err := cfg.Profile.checkSigner("Config.RequestObject", o.Key, o.Algorithm); err != nil {
+			return err
 		}
 	}
 	if cfg.DPoP != nil {
-		if err := cfg.Profile.checkSigner(cfg.DPoP.signer, ""); err != nil {
-			return fmt.Errorf("Config.DPoP.%w", err)
-		}
+		return cfg.Profile.checkSigner("Config.DPoP", cfg.DPoP.signer, "")
 	}
 	return nil
 }
@@ -248,19 +246,19 @@ func (p Profile) among(listed []string) []string {
 	return both
 }
 
-// checkSigner wants a key that signs by an algorithm of the profile. Its errors complete
-// the name of what has the key.
-func (p Profile) checkSigner(key crypto.Signer, alg string) error {
+// checkSigner wants a key that signs by an algorithm of the profile. owner is the field
+// that has it.
+func (p Profile) checkSigner(owner string, key crypto.Signer, alg string) error {
 	if alg != "" {
 		if !slices.Contains(p.algorithms(), alg) {
-			return fmt.Errorf("Algorithm: %q must be one of %s", alg, p.algorithmList())
+			return fmt.Errorf("%s.Algorithm: %q must be one of %s", owner, alg, p.algorithmList())
 		}
 		return nil
 	}
 	if p.signs(key, "", nil) {
 		return nil
 	}
-	return fmt.Errorf("Key must be one that signs with one of %s", p.algorithmList())
+	return fmt.Errorf("%s.Key must be one that signs with one of %s", owner, p.algorithmList())
 }
 
 // signs tells whether key signs by an algorithm that a provider lists, or all of them

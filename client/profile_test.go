@@ -1,7 +1,9 @@
 package client
 
 import (
+	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -229,6 +231,36 @@ func TestProfileMetadata(t *testing.T) {
 				t.Errorf("Authorize: got %v, and %d requests", err, len(p.seen("/par")))
 			}
 		})
+	}
+}
+
+// Under FAPI 1.0 an answer is signed in one of two ways, and a provider needs one of them.
+func TestProfileMetadataSignature(t *testing.T) {
+	p, cfg := financial(t, FAPI1Advanced)
+	p.metadata["response_modes_supported"] = []string{"query", "query.jwt"}
+	p.metadata["response_types_supported"] = []string{"code", "id_token"}
+	_, err := p.over(cfg).Metadata(t.Context())
+	const want = "client: not supported by the provider: its metadata has neither jwt in response_modes_supported " +
+		"nor code id_token in response_types_supported (FAPI 1.0 Advanced, Part 2, 5.2.2-2)"
+	if !errors.Is(err, ErrUnsupported) || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The algorithm that is named is the one that has to be listed, whatever else the key can.
+func TestProfileMetadataNamedAlgorithm(t *testing.T) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, listed := range []string{"EdDSA", "Ed25519"} {
+		p, cfg := financial(t, FAPI2Security)
+		cfg.Auth = PrivateKeyJWT{Key: key, Algorithm: "EdDSA"}
+		p.metadata["token_endpoint_auth_signing_alg_values_supported"] = []string{listed}
+		_, err := p.over(cfg).Metadata(t.Context())
+		if refused := errors.Is(err, ErrUnsupported); refused != (listed != "EdDSA") || !refused && err != nil {
+			t.Errorf("%s: got %v", listed, err)
+		}
 	}
 }
 

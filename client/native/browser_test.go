@@ -25,6 +25,13 @@ func TestBrowserCommand(t *testing.T) {
 	}
 }
 
+func TestOpenBrowserWithoutOne(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if err := OpenBrowser(t.Context(), "https://op.example.com/"); !errors.Is(err, exec.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
 // The commands are this test binary, without tests.
 func TestRun(t *testing.T) {
 	if err := run(t.Context(), exec.Command(os.Args[0], "-test.run=^$")); err != nil {

@@ -91,9 +91,21 @@ func listenOnBoth(port string) (listeners []net.Listener, err error) {
 	return listeners, nil
 }
 
+// The numbers of the same two errors on Windows, where package syscall has others; no
+// other system has errors of these numbers.
+const (
+	windowsAddrNotAvail = syscall.Errno(10049) // WSAEADDRNOTAVAIL
+	windowsAFNoSupport  = syscall.Errno(10047) // WSAEAFNOSUPPORT
+)
+
 // absent tells whether the machine has no such address at all.
 func absent(err error) bool {
-	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
+	for _, errno := range [...]syscall.Errno{syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT, windowsAddrNotAvail, windowsAFNoSupport} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
 }
 
 func closeAll(listeners []net.Listener) {
