@@ -34,6 +34,9 @@ func (cfg *Config) checkAnswers() error {
 			return fmt.Errorf("Config.%s%w", a.name, err)
 		}
 	}
+	if cfg.UserInfoByForm && cfg.DPoP != nil { // RFC 9449 7.1
+		return errors.New("Config.UserInfoByForm and Config.DPoP are both set: a token that is bound to a key goes in the header")
+	}
 	if cfg.UserInfoSignedResponseAlg == "" && cfg.UserInfoDecrypt != nil {
 		return errors.New("Config.UserInfoDecrypt is set, and UserInfoSignedResponseAlg is empty: anybody can encrypt")
 	}

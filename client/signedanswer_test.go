@@ -302,11 +302,12 @@ func TestSignedAnswersWithoutKeys(t *testing.T) {
 func TestSignedAnswersConfig(t *testing.T) {
 	key := jwtverify.DecryptionKey{Private: testKey()}
 	for want, change := range map[string]func(*Config){
-		`Config.UserInfoSignedResponseAlg: "none" is no signature algorithm`:                              func(c *Config) { c.UserInfoSignedResponseAlg = "none" },
-		`Config.IntrospectionSignedResponseAlg: "es256" is no signature algorithm`:                        func(c *Config) { c.IntrospectionSignedResponseAlg = "es256" },
-		"Config.UserInfoSignedResponseAlg is HS512, and Config.ClientSecret has fewer than 64 bytes":      func(c *Config) { c.UserInfoSignedResponseAlg = "HS512" },
-		"Config.IntrospectionSignedResponseAlg is HS384, and Config.ClientSecret has fewer than 48 bytes": func(c *Config) { c.IntrospectionSignedResponseAlg = "HS384" },
-		"Config.UserInfoDecrypt is set, and UserInfoSignedResponseAlg is empty: anybody can encrypt":      func(c *Config) { c.UserInfoDecrypt = []jwtverify.DecryptionKey{key} },
+		"Config.UserInfoByForm and Config.DPoP are both set: a token that is bound to a key goes in the header": func(c *Config) { c.UserInfoByForm, c.DPoP = true, GenerateDPoPKey() },
+		`Config.UserInfoSignedResponseAlg: "none" is no signature algorithm`:                                    func(c *Config) { c.UserInfoSignedResponseAlg = "none" },
+		`Config.IntrospectionSignedResponseAlg: "es256" is no signature algorithm`:                              func(c *Config) { c.IntrospectionSignedResponseAlg = "es256" },
+		"Config.UserInfoSignedResponseAlg is HS512, and Config.ClientSecret has fewer than 64 bytes":            func(c *Config) { c.UserInfoSignedResponseAlg = "HS512" },
+		"Config.IntrospectionSignedResponseAlg is HS384, and Config.ClientSecret has fewer than 48 bytes":       func(c *Config) { c.IntrospectionSignedResponseAlg = "HS384" },
+		"Config.UserInfoDecrypt is set, and UserInfoSignedResponseAlg is empty: anybody can encrypt":            func(c *Config) { c.UserInfoDecrypt = []jwtverify.DecryptionKey{key} },
 		"Config.IntrospectionDecrypt is set, and IntrospectionSignedResponseAlg is empty: anybody can encrypt": func(c *Config) {
 			c.IntrospectionDecrypt = []jwtverify.DecryptionKey{key}
 		},
@@ -337,36 +338,6 @@ func TestUserInfoByForm(t *testing.T) {
 	p.reply("/userinfo", 400, "application/json", `{"error":"x","error_description":"bad a%2Bb%2Fc%3DCANARY"}`)
 	if _, err := c.UserInfo(context.Background(), tokens); err == nil || strings.Contains(err.Error(), "CANARY") {
 		t.Errorf("got %v", err)
-	}
-}
-
-// A token that is bound to a key is shown with a proof for the POST, also in a form.
-func TestUserInfoByFormWithDPoP(t *testing.T) {
-	p := newOP(t)
-	p.answer["token_type"] = "DPoP"
-	c := p.client(func(cfg *Config) { cfg.UserInfoByForm, cfg.DPoP = true, GenerateDPoPKey() })
-	tokens := p.signIn(c)
-	p.handle("/userinfo", func(req *http.Request) (*http.Response, error) {
-		if len(p.seen("/userinfo")) > 1 {
-			return jsonResponse(200, p.userinfo), nil
-		}
-		resp := textResponse(401, "", "")
-		resp.Header.Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
-		resp.Header.Set("DPoP-Nonce", "n-1")
-		return resp, nil
-	})
-	if _, err := c.UserInfo(context.Background(), tokens); err != nil {
-		t.Fatal(err)
-	}
-	sent := p.seen("/userinfo")
-	if len(sent) != 2 {
-		t.Fatalf("%d requests", len(sent))
-	}
-	for _, r := range sent {
-		proof := readJWT(t, r.Header.Get("DPoP"))
-		if proof.claims["htm"] != "POST" || proof.claims["ath"] == nil || r.Header.Get("Authorization") != "" || r.Body != "access_token=access-token-CANARY-1" {
-			t.Errorf("got %+v", r)
-		}
 	}
 }
 
