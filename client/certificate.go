@@ -72,7 +72,8 @@ func (cfg *Config) checkCertificate() error {
 	case !ok:
 		return errors.New("Config.Certificate cannot be shown by a Config.HTTPClient.Transport that is no *http.Transport: " +
 			"give one, or leave it nil")
-	case t.DialTLSContext != nil, t.DialTLS != nil: //nolint:staticcheck // net/http still goes by the old one
+	//lint:ignore SA1019 net/http still goes by the old one
+	case t.DialTLSContext != nil, t.DialTLS != nil:
 		return errors.New("Config.Certificate cannot be shown by a Config.HTTPClient.Transport with a DialTLSContext or DialTLS of its own: " +
 			"leave that nil, and set TLSClientConfig and DialContext instead")
 	}

@@ -248,6 +248,7 @@ func TestCertificateRejected(t *testing.T) {
 		}, "Config.Certificate cannot be shown by a Config.HTTPClient.Transport with a DialTLSContext or DialTLS of its own: leave that nil, and set TLSClientConfig and DialContext instead"},
 		{"a transport that makes its own TLS in the old way", func(cfg *Config) {
 			cfg.Certificate = good
+			//lint:ignore SA1019 net/http still goes by it
 			cfg.HTTPClient = &http.Client{Transport: &http.Transport{DialTLS: func(string, string) (net.Conn, error) { return nil, errors.New("no") }}}
 		}, "Config.Certificate cannot be shown by a Config.HTTPClient.Transport with a DialTLSContext or DialTLS of its own: leave that nil, and set TLSClientConfig and DialContext instead"},
 	} {

@@ -188,8 +188,8 @@ type Config struct {
 	UserInfoDecrypt []jwtverify.DecryptionKey
 
 	// UserInfoByForm sends the access token to the userinfo endpoint in the body of a POST
-	// (RFC 6750 2.2), for a provider that does not find it in the header. False: in the
-	// header of a GET.
+	// (RFC 6750 2.2), for a provider that does not find it in the header. It is not for
+	// tokens that are bound by DPoP. False: in the header of a GET.
 	UserInfoByForm bool
 
 	// IntrospectionSignedResponseAlg is introspection_signed_response_alg of the client's

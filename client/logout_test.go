@@ -16,8 +16,8 @@ func TestLogoutURL(t *testing.T) {
 		want           string
 	}{
 		{"nothing", "/logout", LogoutOptions{}, "/logout?client_id=web"},
-		{"all", "/logout", LogoutOptions{IDToken: tokens.IDToken, PostLogoutRedirectURL: "https://app.example.com/bye?a=b&c", State: "s t", UILocales: []string{"de", "en"}},
-			"/logout?client_id=web&id_token_hint=" + raw + "&post_logout_redirect_uri=https%3A%2F%2Fapp.example.com%2Fbye%3Fa%3Db%26c&state=s+t&ui_locales=de+en"},
+		{"all", "/logout", LogoutOptions{IDToken: tokens.IDToken, LogoutHint: "alice@example.com", PostLogoutRedirectURL: "https://app.example.com/bye?a=b&c", State: "s t", UILocales: []string{"de", "en"}},
+			"/logout?client_id=web&id_token_hint=" + raw + "&logout_hint=alice%40example.com&post_logout_redirect_uri=https%3A%2F%2Fapp.example.com%2Fbye%3Fa%3Db%26c&state=s+t&ui_locales=de+en"},
 		{"raw token dropped", "/logout", LogoutOptions{IDToken: tokens.IDToken.WithoutRaw()}, "/logout?client_id=web"},
 		{"the endpoint's query", "/logout?p=policy", LogoutOptions{State: "s"}, "/logout?p=policy&client_id=web&state=s"},
 	} {

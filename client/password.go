@@ -36,6 +36,9 @@ func (c *Client) InsecurePassword(ctx context.Context, p Password, opts *GrantOp
 	if p.Username == "" || p.Password == "" {
 		return nil, errors.New("client: Password has an empty field")
 	}
+	if c.cfg.Profile.in(inFAPI2) { // 5.3.2.1-2
+		return nil, fmt.Errorf("client: %v has no passwords (5.3.2.1-2): see Authorize and Device", c.cfg.Profile)
+	}
 	s, err := c.offering(ctx, grantPassword, opts)
 	if err != nil {
 		return nil, err

@@ -188,6 +188,8 @@ func (cfg *Config) needsProfileAlgorithms() error {
 		{"Config.Algorithms", cfg.Algorithms},
 		{"Config.IDTokenSignedResponseAlg", []string{cfg.IDTokenSignedResponseAlg}},
 		{"Config.AuthorizationSignedResponseAlg", []string{cfg.AuthorizationSignedResponseAlg}},
+		{"Config.UserInfoSignedResponseAlg", []string{cfg.UserInfoSignedResponseAlg}},
+		{"Config.IntrospectionSignedResponseAlg", []string{cfg.IntrospectionSignedResponseAlg}},
 	} {
 		for _, alg := range named.algs {
 			if alg != "" && !slices.Contains(cfg.Profile.algorithms(), alg) {

@@ -103,6 +103,10 @@ func TestProfileConfig(t *testing.T) {
 			`Config.IDTokenSignedResponseAlg: "HS256" must be one of PS256, ES256`, [2]string{"Part 2, 8.6-1", "5.4.1-1"}},
 		{"ES384 for answers", financialProfiles, func(_ *testing.T, c *Config) { c.AuthorizationSignedResponseAlg = "ES384" },
 			`Config.AuthorizationSignedResponseAlg: "ES384" must be one of PS256, ES256`, [2]string{"Part 2, 8.6-1", "5.4.1-1"}},
+		{"RS256 for userinfo", financialProfiles, func(_ *testing.T, c *Config) { c.UserInfoSignedResponseAlg = "RS256" },
+			`Config.UserInfoSignedResponseAlg: "RS256" must be one of PS256, ES256`, [2]string{"Part 2, 8.6-1", "5.4.1-1"}},
+		{"RS512 for introspection", financialProfiles, func(_ *testing.T, c *Config) { c.IntrospectionSignedResponseAlg = "RS512" },
+			`Config.IntrospectionSignedResponseAlg: "RS512" must be one of PS256, ES256`, [2]string{"Part 2, 8.6-1", "5.4.1-1"}},
 		{"RS256 for assertions", financialProfiles, func(_ *testing.T, c *Config) { c.Auth = PrivateKeyJWT{Key: testRSA(), Algorithm: "RS256"} },
 			`Config.Auth: PrivateKeyJWT.Algorithm: "RS256" must be one of PS256, ES256`, [2]string{"Part 2, 8.6-1", "5.4.1-1"}},
 		{"P-384 for assertions", financialProfiles, func(t *testing.T, c *Config) { c.Auth = PrivateKeyJWT{Key: ecKey(t, elliptic.P384())} },
@@ -557,5 +561,13 @@ func TestProfileAmong(t *testing.T) {
 		if got := strings.Join(test.profile.among(strings.Fields(test.listed)), " "); got != test.want {
 			t.Errorf("%v of %q: got %q, want %q", test.profile, test.listed, got, test.want)
 		}
+	}
+}
+
+func TestProfilePassword(t *testing.T) {
+	p, cfg := financial(t, FAPI2Security)
+	_, err := p.over(cfg).InsecurePassword(t.Context(), Password{Username: "alice", Password: "CANARY"}, nil)
+	if err == nil || err.Error() != "client: FAPI 2.0 Security Profile has no passwords (5.3.2.1-2): see Authorize and Device" || len(p.requests) != 0 {
+		t.Errorf("got %v after %d requests", err, len(p.requests))
 	}
 }

@@ -31,8 +31,11 @@ func (cfg *Config) signedAuthorization() signedAnswer {
 func (cfg *Config) checkAnswers() error {
 	for _, a := range [...]signedAnswer{cfg.signedAuthorization(), cfg.signedUserInfo(), cfg.signedIntrospection()} {
 		if err := a.check(cfg.ClientSecret); err != nil {
-			return fmt.Errorf("Config.%s%w", a.name, err)
+			return fmt.Errorf("Config.%w", err)
 		}
+	}
+	if cfg.UserInfoByForm && cfg.DPoP != nil { // RFC 9449 7.1
+		return errors.New("Config.UserInfoByForm and Config.DPoP are both set: a token that is bound to a key goes in the header")
 	}
 	if cfg.UserInfoSignedResponseAlg == "" && cfg.UserInfoDecrypt != nil {
 		return errors.New("Config.UserInfoDecrypt is set, and UserInfoSignedResponseAlg is empty: anybody can encrypt")
@@ -43,21 +46,21 @@ func (cfg *Config) checkAnswers() error {
 	return nil
 }
 
-// check refuses what no answer could be read with. Its errors go on behind the name.
+// check refuses what no answer could be read with. Its errors begin with the field.
 func (a signedAnswer) check(secret string) error {
 	switch size := macBytes(a.alg); {
 	case a.alg == "":
 	case size == 0 && !isAsymmetric(a.alg):
-		return fmt.Errorf("SignedResponseAlg: %q is no signature algorithm", cut(a.alg, quoted))
+		return fmt.Errorf("%sSignedResponseAlg: %q is no signature algorithm", a.name, cut(a.alg, quoted))
 	case len(secret) < size:
-		return fmt.Errorf("SignedResponseAlg is %s, and Config.ClientSecret has fewer than %d bytes", a.alg, size)
+		return fmt.Errorf("%sSignedResponseAlg is %s, and Config.ClientSecret has fewer than %d bytes", a.name, a.alg, size)
 	}
 	if a.decrypt != nil && len(a.decrypt) == 0 {
-		return errors.New("Decrypt has no keys: leave it nil if answers are not encrypted")
+		return fmt.Errorf("%sDecrypt has no keys: leave it nil if answers are not encrypted", a.name)
 	}
 	for i, key := range a.decrypt {
 		if err := key.Check(); err != nil {
-			return fmt.Errorf("Decrypt[%d]: %w", i, err)
+			return fmt.Errorf("%sDecrypt[%d]: %w", a.name, i, err)
 		}
 	}
 	return nil

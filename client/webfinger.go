@@ -131,14 +131,6 @@ func publicTransport() *http.Transport {
 	return &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: httpTimeout, ForceAttemptHTTP2: true, DisableKeepAlives: true}
 }
 
-// inner are the networks that are not of the public internet and that net/netip has no
-// word for: shared addresses (RFC 6598), and those that stand for IPv4 ones inside.
-var inner = [...]netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
-}
-
 // isPublic judges the address that a connection is about to be made to, with its port.
 func isPublic(address string) bool {
 	to, err := netip.ParseAddrPort(address)
@@ -146,8 +138,11 @@ func isPublic(address string) bool {
 		return false
 	}
 	ip := to.Addr().Unmap()
-	for _, network := range inner {
-		if network.Contains(ip) {
+	for _, inside := range [...]string{
+		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", // RFC 6890
+		"64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", // stand for IPv4 addresses
+	} {
+		if netip.MustParsePrefix(inside).Contains(ip) {
 			return false
 		}
 	}

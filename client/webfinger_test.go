@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestNormalize(t *testing.T) {
@@ -222,6 +224,23 @@ func FuzzNormalize(f *testing.F) {
 		u, err := url.Parse("https://" + host + "/.well-known/webfinger")
 		if err != nil || u.Host != host || u.User != nil || !strings.Contains(resource, host) {
 			t.Fatalf("%q at %q: %v", resource, host, err)
+		}
+	})
+}
+
+// An answer that drips is given up after the timeout.
+func TestWebFingerSlowBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newOP(t)
+		p.handle("/.well-known/webfinger", func(req *http.Request) (*http.Response, error) {
+			resp := textResponse(200, "application/jrd+json", "")
+			resp.Body, resp.ContentLength = &endless{text: "[", wait: time.Second, done: req.Context().Done()}, -1
+			return resp, nil
+		})
+		began := time.Now()
+		_, err := WebFinger(context.Background(), "joe@op.example.com", &http.Client{Transport: p})
+		if !errors.Is(err, ErrUnavailable) || time.Since(began) > httpTimeout {
+			t.Errorf("got %v after %v", err, time.Since(began))
 		}
 	})
 }

@@ -11,7 +11,8 @@
 // Further variables: CLIENT_SECRET, where the provider gives one to native apps too,
 // REDIRECT_URL for another path, host or a fixed port, and SCOPES (profile email). With
 // -check it says what does not fit between this configuration and the provider. With
-// -no-browser it prints the address only.
+// -no-browser it prints the address only, and with -device an address and a code for a
+// browser on another device.
 package main
 
 import (
@@ -43,6 +44,7 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 	flags.SetOutput(out)
 	check := flags.Bool("check", false, "compare the configuration with the provider")
 	noBrowser := flags.Bool("no-browser", false, "print the address, and open no browser")
+	device := flags.Bool("device", false, "sign in with a browser on another device")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -64,6 +66,9 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 	if *check {
 		return checkConfig(ctx, cfg, out)
 	}
+	if *device {
+		return signInDevice(ctx, cfg, out)
+	}
 	rp, tokens, err := native.SignIn(ctx, cfg, &native.Options{Open: func(ctx context.Context, address string) error {
 		fmt.Fprintf(out, "to sign in, open\n%s\n", address)
 		if *noBrowser || native.OpenBrowser(ctx, address) != nil {
@@ -79,6 +84,10 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 
 // greet says who has signed in: whoever was first to open the address, and no other.
 func greet(ctx context.Context, rp *client.Client, tokens *client.Tokens, out io.Writer) error {
+	if tokens.IDToken == nil { // a device, at a provider that did not grant openid
+		fmt.Fprintln(out, "signed in, and the provider does not say as whom")
+		return nil
+	}
 	fmt.Fprintf(out, "signed in at %s as %q\n", tokens.IDToken.Issuer, tokens.IDToken.Subject)
 	info, err := rp.UserInfo(ctx, tokens)
 	if errors.Is(err, client.ErrUnsupported) {

@@ -5,8 +5,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"flag"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -117,6 +117,37 @@ func TestSignIn(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("the program does not say %s:\n%s", want, text)
 		}
+	}
+}
+
+// TestDevice plays somebody who opens the page elsewhere, types the code and signs in.
+func TestDevice(t *testing.T) {
+	out, w := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := run(t.Context(), []string{"-device"}, nothing, w)
+		w.CloseWithError(err)
+		done <- err
+	}()
+	browser := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	var address, said string
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		said += lines.Text() + "\n"
+		if strings.HasPrefix(lines.Text(), "http://localhost:") {
+			address = lines.Text()
+		}
+		if _, code, found := strings.Cut(lines.Text(), "enter the code "); found {
+			page := read(t)(browser.PostForm(address, url.Values{"user_code": {code}, "subject": {"alice"}}))
+			if !strings.Contains(page, "Go back to the device.") {
+				t.Errorf("the browser shows %s", page)
+			}
+		}
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(said, `as "alice"`) {
+		t.Errorf("the program says %s", said)
 	}
 }
 
