@@ -56,6 +56,7 @@ func TestWebFingerResourceRejects(t *testing.T) {
 		"https://a:b@c.example":  "has a password in it",
 		"acct:joe":               noAccount, "acct:@example.com": noAccount, "joe@": noAccount,
 		"joe@example.com@evil.example":       noAccount,
+		"acct:joe@example.com:port":          noAccount,
 		"acct:joe@example.com/evil":          noAccount,
 		"acct:joe@example.com?evil":          noAccount,
 		"acct:joe@evil.example\\example.com": noAccount,
