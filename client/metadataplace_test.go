@@ -141,10 +141,11 @@ func TestPlacesRejected(t *testing.T) {
 		"back channel by http":   {func(c *Config) { c.BackChannelURL = "http://keycloak:8080" }, "Config.BackChannelURL must be https (http on a loopback host only)"},
 		"back channel by file": {func(c *Config) { c.Issuer, c.BackChannelURL = "http://localhost:8080", "file://keycloak" },
 			"Config.BackChannelURL must be https (http on a loopback host only)"},
-		"back channel no host":      {func(c *Config) { c.Issuer, c.BackChannelURL = "http://localhost:8080", "http:keycloak" }, "Config.BackChannelURL has no host"},
-		"back channel with a path":  {func(c *Config) { c.BackChannelURL = "https://keycloak/auth" }, "Config.BackChannelURL must be a scheme and a host, and nothing behind them: paths stay as they are"},
-		"back channel with a query": {func(c *Config) { c.BackChannelURL = "https://keycloak?" }, "Config.BackChannelURL must be a scheme and a host, and nothing behind them: paths stay as they are"},
-		"back channel with a user":  {func(c *Config) { c.BackChannelURL = "https://a@keycloak" }, "Config.BackChannelURL must not have a user name or password"},
+		"back channel no host":          {func(c *Config) { c.Issuer, c.BackChannelURL = "http://localhost:8080", "http:keycloak" }, "Config.BackChannelURL has no host"},
+		"back channel with a path":      {func(c *Config) { c.BackChannelURL = "https://keycloak/auth" }, "Config.BackChannelURL must be a scheme and a host, and nothing behind them: paths stay as they are"},
+		"back channel with a query":     {func(c *Config) { c.BackChannelURL = "https://keycloak?" }, "Config.BackChannelURL must be a scheme and a host, and nothing behind them: paths stay as they are"},
+		"back channel with a parameter": {func(c *Config) { c.BackChannelURL = "https://keycloak?a=b" }, "Config.BackChannelURL must be a scheme and a host, and nothing behind them: paths stay as they are"},
+		"back channel with a user":      {func(c *Config) { c.BackChannelURL = "https://a@keycloak" }, "Config.BackChannelURL must not have a user name or password"},
 		"back channel and a certificate": {func(c *Config) {
 			c.HTTPClient, c.BackChannelURL, c.Certificate = nil, "http://localhost:1", clientCertificate(t, testKey())
 		}, "Config.Certificate cannot be shown to a Config.BackChannelURL that is not https"},

@@ -199,20 +199,25 @@ func TestTenantsConfig(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	const notSigned = "Config.UserInfoSignedResponseAlg and IntrospectionSignedResponseAlg are not for a Config.Issuer with {tenantid}"
+	_, err := New(with(func(c *Config) { c.IntrospectionSignedResponseAlg = "RS256" }))
+	if err == nil || err.Error() != "client: "+notSigned {
+		t.Errorf("got %v", err)
+	}
 	const noAudience = "needs an Audience where Config.Issuer has {tenantid}"
 	for want, change := range map[string]func(*Config){
-		"Config.Tenants is set, and Config.Issuer has no {tenantid}":                                                      func(c *Config) { c.Issuer = testIssuer },
-		"Config.Issuer has {tenantid}, and Config.Tenants is empty: name the tenants whose users may sign in":             func(c *Config) { c.Tenants = []string{} },
-		"Config.MetadataURL is needed where Config.Issuer has {tenantid}: a template is no address":                       func(c *Config) { c.MetadataURL = "" },
-		"Config.RequestObject names its issuer as aud, and Config.Issuer has {tenantid}":                                  func(c *Config) { c.RequestObject = &RequestObject{Key: testKey()} },
-		"Config.UserInfoSignedResponseAlg and IntrospectionSignedResponseAlg are not for a Config.Issuer with {tenantid}": func(c *Config) { c.UserInfoSignedResponseAlg = "RS256" },
-		"Config.BackChannelURL is not for a Config.Issuer with {tenantid}":                                                func(c *Config) { c.BackChannelURL = "https://inside" },
-		"Config.Auth: private_key_jwt " + noAudience:                                                                      func(c *Config) { c.Auth, c.ClientSecret = PrivateKeyJWT{Key: testKey()}, "" },
-		"Config.Auth: client_secret_jwt " + noAudience:                                                                    func(c *Config) { c.Auth, c.ClientSecret = SecretJWT{}, secretOf(32) },
-		`Config.Tenants: jwtverify: token invalid: Verifier.Tenants has "common", which is no tenant ID`:                  func(c *Config) { c.Tenants = []string{"common"} },
-		`Config.Tenants: jwtverify: token invalid: Verifier.Tenants has "*", which is no tenant ID`:                       func(c *Config) { c.Tenants = []string{tenant, "*"} },
-		"Config.Issuer must be https (http on a loopback host only)":                                                      func(c *Config) { c.Issuer = "http://login.example.com/{tenantid}/" },
-		"Config.Issuer has characters that a URL does not have":                                                           func(c *Config) { c.Issuer = entra + "/{tenant}/v2.0" },
+		"Config.Tenants is set, and Config.Issuer has no {tenantid}":                                          func(c *Config) { c.Issuer = testIssuer },
+		"Config.Issuer has {tenantid}, and Config.Tenants is empty: name the tenants whose users may sign in": func(c *Config) { c.Tenants = []string{} },
+		"Config.MetadataURL is needed where Config.Issuer has {tenantid}: a template is no address":           func(c *Config) { c.MetadataURL = "" },
+		"Config.RequestObject names its issuer as aud, and Config.Issuer has {tenantid}":                      func(c *Config) { c.RequestObject = &RequestObject{Key: testKey()} },
+		notSigned: func(c *Config) { c.UserInfoSignedResponseAlg = "RS256" },
+		"Config.BackChannelURL is not for a Config.Issuer with {tenantid}":                               func(c *Config) { c.BackChannelURL = "https://inside" },
+		"Config.Auth: private_key_jwt " + noAudience:                                                     func(c *Config) { c.Auth, c.ClientSecret = PrivateKeyJWT{Key: testKey()}, "" },
+		"Config.Auth: client_secret_jwt " + noAudience:                                                   func(c *Config) { c.Auth, c.ClientSecret = SecretJWT{}, secretOf(32) },
+		`Config.Tenants: jwtverify: token invalid: Verifier.Tenants has "common", which is no tenant ID`: func(c *Config) { c.Tenants = []string{"common"} },
+		`Config.Tenants: jwtverify: token invalid: Verifier.Tenants has "*", which is no tenant ID`:      func(c *Config) { c.Tenants = []string{tenant, "*"} },
+		"Config.Issuer must be https (http on a loopback host only)":                                     func(c *Config) { c.Issuer = "http://login.example.com/{tenantid}/" },
+		"Config.Issuer has characters that a URL does not have":                                          func(c *Config) { c.Issuer = entra + "/{tenant}/v2.0" },
 	} {
 		if _, err := New(with(change)); err == nil || err.Error() != "client: "+want {
 			t.Errorf("got %v, want %s", err, want)

@@ -66,6 +66,24 @@ func TestUserInfoRejects(t *testing.T) {
 	}
 }
 
+func TestUserInfoNeedsWhatItSends(t *testing.T) {
+	p := newOP(t)
+	c := p.client(nil)
+	tokens := p.signIn(c)
+	for want, change := range map[string]func(*Tokens){
+		"client: rejected: userinfo needs an access token":                                           func(t *Tokens) { t.AccessToken = "" },
+		"client: userinfo endpoint: the access token is bound to a DPoP key, and Config.DPoP is nil": func(t *Tokens) { t.TokenType = "DPoP" },
+		`client: userinfo endpoint: an access token of type "mac" is not understood`:                 func(t *Tokens) { t.TokenType = "mac" },
+	} {
+		changed := *tokens
+		change(&changed)
+		if u, err := c.UserInfo(context.Background(), &changed); u != nil || err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	p.wantRequests("/userinfo")
+}
+
 func TestUserInfoNeedsTheIDToken(t *testing.T) {
 	p := newOP(t)
 	_, err := p.client(nil).UserInfo(context.Background(), &Tokens{AccessToken: "a"})

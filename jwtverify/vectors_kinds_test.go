@@ -173,6 +173,7 @@ func introspectionJWTVectors(w *vectorWriter) {
 	w.refuse("active twice", "no member twice", "", "duplicate member", with("token_introspection", `{"active":false,"active":true}`))
 	w.refuse("not signed", rule, "alg", "is not an algorithm that may sign", headerWith("alg", `"none"`))
 	w.refuse("another key", rule, "", "signature does not verify", forgedBy("rsa-other"))
+	w.refuse("no audience configured", "a zero field fails the check", "", "Verifier.Audience is empty", verifier(func(v *verifierConfig) { v.Audience = "" }))
 	w.accept("not active", rule, with("token_introspection", `{"active":false}`))
 	w.accept("as old as may be", rule, with("iat", "1767225240"))
 	w.differ("expired", "iat over", "an answer is asked for and comes at once", "iat", "is more than five minutes ago", with("iat", "1767225239"))
