@@ -88,15 +88,15 @@ func (p *person) do(req *http.Request) *page {
 }
 
 var (
-	formTag   = regexp.MustCompile(`(?s)<form\b([^>]*)>(.*?)</form>`)
-	fieldTag  = regexp.MustCompile(`<(?:input|button)\b([^>]*)>`)
+	formTag   = regexp.MustCompile(`(?is)<form\b([^>]*)>(.*?)</form>`)
+	fieldTag  = regexp.MustCompile(`(?i)<(?:input|button)\b([^>]*)>`)
 	attribute = regexp.MustCompile(`([\w-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')`)
 )
 
 func attributes(tag string) map[string]string {
 	got := map[string]string{}
 	for _, m := range attribute.FindAllStringSubmatch(tag, -1) {
-		got[m[1]] = html.UnescapeString(m[2] + m[3])
+		got[strings.ToLower(m[1])] = html.UnescapeString(m[2] + m[3])
 	}
 	return got
 }
