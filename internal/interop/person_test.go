@@ -96,7 +96,9 @@ var (
 func attributes(tag string) map[string]string {
 	got := map[string]string{}
 	for _, m := range attribute.FindAllStringSubmatch(tag, -1) {
-		got[m[1]] = html.UnescapeString(m[2] + m[3])
+		if _, twice := got[m[1]]; !twice { // the first one counts; dex has a form with two methods
+			got[m[1]] = html.UnescapeString(m[2] + m[3])
+		}
 	}
 	return got
 }
