@@ -96,7 +96,10 @@ var (
 func attributes(tag string) map[string]string {
 	got := map[string]string{}
 	for _, m := range attribute.FindAllStringSubmatch(tag, -1) {
-		got[strings.ToLower(m[1])] = html.UnescapeString(m[2] + m[3])
+		name := strings.ToLower(m[1])
+		if _, twice := got[name]; !twice { // the first one counts; dex has a form with two methods
+			got[name] = html.UnescapeString(m[2] + m[3])
+		}
 	}
 	return got
 }
