@@ -24,9 +24,9 @@ func (k encryptionKey) forKeycloak(algorithm string) metadata {
 	return metadata{"keys": []any{public}}
 }
 
-// wantAlice fails unless the tokens are alice's, a refresh brings new ones of hers, and
+// wantAliceSigned fails unless the tokens are alice's, a refresh brings new ones of hers, and
 // userinfo knows her.
-func wantAlice(t *testing.T, rp *client.Client, tokens *client.Tokens) {
+func wantAliceSigned(t *testing.T, rp *client.Client, tokens *client.Tokens) {
 	t.Helper()
 	next := refresh(t, rp, tokens)
 	for _, tokens := range []*client.Tokens{tokens, next} {
@@ -53,7 +53,7 @@ func TestKeycloakPushedRequests(t *testing.T) {
 		t.Errorf("the address has %d parameters", len(query))
 	}
 	end, _ := k.person(t, callbackURL).open(login.URL()).signIn("alice")
-	wantAlice(t, rp, exchange(t, rp, login, end.callback()))
+	wantAliceSigned(t, rp, exchange(t, rp, login, end.callback()))
 
 	open := k.client(t, reg, nil)
 	login = authorize(t, open, nil)
@@ -95,7 +95,7 @@ func TestKeycloakDPoP(t *testing.T) {
 					t.Errorf("a refresh with another key: %v", err)
 				}
 			}
-			wantAlice(t, rp, tokens)
+			wantAliceSigned(t, rp, tokens)
 		})
 	}
 }
@@ -115,7 +115,7 @@ func TestKeycloakPrivateKeyJWT(t *testing.T) {
 			reg.Secret = ""
 			rp := k.client(t, reg, func(cfg *client.Config) { cfg.Auth, cfg.PushedAuthorizationRequests = key, true })
 			tokens, _ := k.person(t, callbackURL).signIn(rp, "alice", nil)
-			wantAlice(t, rp, tokens)
+			wantAliceSigned(t, rp, tokens)
 		})
 	}
 }
@@ -138,7 +138,7 @@ func TestKeycloakEncryptedIDTokens(t *testing.T) {
 				cfg.Decrypt = []jwtverify.DecryptionKey{c.key.decryption(c.algorithm)}
 			})
 			tokens, _ := k.person(t, callbackURL).signIn(rp, "alice", nil)
-			wantAlice(t, rp, tokens)
+			wantAliceSigned(t, rp, tokens)
 
 			login := authorize(t, rp, nil)
 			end, _ := k.person(t, callbackURL).open(login.URL()).signIn("alice")
@@ -175,7 +175,7 @@ func TestKeycloakUserInfo(t *testing.T) {
 				}
 			})
 			tokens, _ := k.person(t, callbackURL).signIn(rp, "alice", nil)
-			wantAlice(t, rp, tokens)
+			wantAliceSigned(t, rp, tokens)
 			if _, err := k.client(t, reg, nil).UserInfo(t.Context(), tokens); !errors.Is(err, client.ErrUnsupported) {
 				t.Errorf("a client that wants JSON: got %v, want ErrUnsupported", err)
 			}
@@ -231,7 +231,7 @@ func TestKeycloakSignedAnswers(t *testing.T) {
 			if !callback.Has("response") || callback.Has("code") {
 				t.Errorf("the answer has a response: %t, a code: %t", callback.Has("response"), callback.Has("code"))
 			}
-			wantAlice(t, rp, exchange(t, rp, login, callback))
+			wantAliceSigned(t, rp, exchange(t, rp, login, callback))
 
 			opts.Prompt = []string{"none"}
 			login = authorize(t, rp, opts)
@@ -257,7 +257,7 @@ func TestKeycloakRequestObject(t *testing.T) {
 			}
 			rp := k.client(t, reg, signs)
 			tokens, _ := k.person(t, callbackURL).signIn(rp, "alice", nil)
-			wantAlice(t, rp, tokens)
+			wantAliceSigned(t, rp, tokens)
 			pushes := k.client(t, reg, func(cfg *client.Config) {
 				signs(cfg)
 				cfg.PushedAuthorizationRequests = true
@@ -285,7 +285,7 @@ func TestKeycloakRequestObject(t *testing.T) {
 			cfg.RequestObject = &client.RequestObject{Key: key.Key, KeyID: key.KeyID, EncryptionAlgorithm: "RSA-OAEP-256", ContentEncryption: "A256GCM"}
 		})
 		tokens, _ := k.person(t, callbackURL).signIn(rp, "alice", nil)
-		wantAlice(t, rp, tokens)
+		wantAliceSigned(t, rp, tokens)
 	})
 }
 
@@ -316,7 +316,7 @@ func TestKeycloakRequestByReference(t *testing.T) {
 	}
 	object.Store(login.RequestObject())
 	end, _ := k.person(t, callbackURL).open(login.URL()).signIn("alice")
-	wantAlice(t, rp, exchange(t, rp, login, end.callback()))
+	wantAliceSigned(t, rp, exchange(t, rp, login, end.callback()))
 	if n := fetched.Load(); n == 0 {
 		t.Error("Keycloak did not fetch the request")
 	}
