@@ -3,13 +3,18 @@ package client_test
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/postern-go/postern/client"
@@ -115,4 +120,44 @@ func ExampleClient_Transport() {
 	}
 	defer resp.Body.Close()
 	fmt.Println(resp.Status)
+}
+
+// The provider fetches a signed request at an address that nobody else can guess (RFC 9101
+// 5.2): the program gives it out there, until the sign-in is over.
+func ExampleLogin_RequestObject() {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		log.Fatal(err)
+	}
+	rp, err := client.New(client.Config{
+		Issuer: "https://op.example.com", ClientID: "web", ClientSecret: "a secret from the environment",
+		RedirectURL:   "https://app.example.com/auth/callback",
+		RequestObject: &client.RequestObject{Key: key},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var objects sync.Map // by the last part of their address
+
+	http.HandleFunc("GET /request-objects/{id}", func(w http.ResponseWriter, r *http.Request) {
+		object, ok := objects.Load(r.PathValue("id"))
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", client.RequestObjectType)
+		w.Header().Set("Cache-Control", "no-store")
+		io.WriteString(w, object.(string))
+	})
+	http.HandleFunc("GET /sign-in", func(w http.ResponseWriter, r *http.Request) {
+		id := rand.Text()
+		login, err := rp.Authorize(r.Context(), &client.AuthorizeOptions{RequestURI: "https://app.example.com/request-objects/" + id})
+		if err != nil {
+			http.Error(w, "sign-in is not possible just now", http.StatusServiceUnavailable)
+			return
+		}
+		objects.Store(id, login.RequestObject())
+		time.AfterFunc(time.Minute, func() { objects.Delete(id) })
+		http.Redirect(w, r, login.URL(), http.StatusSeeOther)
+	})
 }
