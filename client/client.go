@@ -275,6 +275,9 @@ func (c *Client) ClientID() string { return c.cfg.ClientID }
 // RedirectURL returns Config.RedirectURL.
 func (c *Client) RedirectURL() string { return c.cfg.RedirectURL }
 
+// Scopes returns Config.Scopes.
+func (c *Client) Scopes() []string { return slices.Clone(c.cfg.Scopes) }
+
 // Now returns the time by the client's clock.
 func (c *Client) Now() time.Time { return c.cfg.Now() }
 

@@ -24,7 +24,20 @@ type attempt struct {
 	data     []byte // the app's own
 	expires  time.Time
 	began    presence // in which session
+	provider string   // by name; empty where there is only one
+	tried    demandKey
+	mode     loginMode
 }
+
+// A loginMode is where the answer of a sign-in is wanted.
+type loginMode byte
+
+const (
+	modePage   loginMode = iota // the page that the user looks at
+	modePopup                   // a window of its own, whose opener is told
+	modeSilent                  // a page, but the user is not to be asked: without a session at the provider nobody is signed in
+	modeFrame                   // as modeSilent, in a frame of a page of ours
+)
 
 // A presence is a session as an attempt remembers it, to be ended by the sign-in: a
 // callback by cross-site POST, or under SameSite=Strict, comes without its cookie.
@@ -36,15 +49,14 @@ type presence struct {
 }
 
 func presenceOf(rec *record) presence {
-	if rec == nil || rec.tokens == nil || rec.tokens.IDToken == nil {
+	if rec == nil || rec.identity.subject == "" {
 		return presence{}
 	}
-	token := rec.tokens.IDToken
-	return presence{rec.id, rec.expires, keyOf("user", token.Issuer, token.Subject)}
+	return presence{rec.id, rec.expires, rec.identity.user()}
 }
 
 const (
-	attemptVersion = 1
+	attemptVersion = 2
 	// maxAttempts: five tabs can be signing in at once.
 	maxAttempts = 5
 	// hintLength is of the time an attempt expires, in seconds since 1970 and in
@@ -71,6 +83,8 @@ func (a *attempt) appendBinary(b []byte) ([]byte, error) {
 	b = a.began.append(b)
 	b = appendField(b, a.returnTo)
 	b = appendField(b, a.data)
+	b = appendField(b, a.provider)
+	b = append(append(b, a.tried[:]...), byte(a.mode))
 	return appendField(b, login), nil
 }
 
@@ -79,9 +93,14 @@ func (a *attempt) unmarshal(data []byte) error {
 		return errUndecryptable
 	}
 	d := decoder{rest: data[1:]}
-	*a = attempt{expires: d.time(), began: d.presence(), returnTo: string(d.field()), data: d.field(), login: new(client.Login)}
+	*a = attempt{expires: d.time(), began: d.presence(), returnTo: string(d.field()), data: d.field(),
+		provider: string(d.field()), login: new(client.Login)}
+	copy(a.tried[:], d.take(uint64(len(a.tried))))
+	if mode := d.take(1); len(mode) == 1 {
+		a.mode = loginMode(mode[0])
+	}
 	login := d.field()
-	if d.failed || len(d.rest) > 0 || a.login.UnmarshalBinary(login) != nil {
+	if d.failed || len(d.rest) > 0 || a.mode > modeFrame || a.login.UnmarshalBinary(login) != nil {
 		return errUndecryptable
 	}
 	return nil

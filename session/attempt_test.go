@@ -234,7 +234,8 @@ func TestAttemptRefuses(t *testing.T) {
 	}
 	cases := map[string][]byte{
 		"version 0":     append([]byte{0}, good[1:]...),
-		"version 2":     append([]byte{2}, good[1:]...),
+		"version 1":     append([]byte{1}, good[1:]...),
+		"version 3":     append([]byte{3}, good[1:]...),
 		"trailing byte": append(bytes.Clone(good), 0),
 	}
 	for n := range good {

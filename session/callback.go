@@ -53,7 +53,7 @@ func (m *Manager) serveCallback(w http.ResponseWriter, r *http.Request) {
 	}
 	var state string
 	if err == nil {
-		state, err = m.rp.CallbackState(r.Context(), params)
+		state, err = m.callbackState(r, params)
 	}
 	if err != nil {
 		m.fail(w, r, invalidCallback(err, m.cfg.LoginPath))
@@ -78,6 +78,21 @@ func (m *Manager) serveCallback(w http.ResponseWriter, r *http.Request) {
 		return // the browser has gone
 	}
 	m.answerCallback(w, r, state, out)
+}
+
+// callbackState is the state of an answer. Where several providers could have signed it
+// (JARM), the one who did says so; an answer that is not signed tells it to any of them,
+// and nothing is decided by it but which attempt is meant.
+func (m *Manager) callbackState(r *http.Request, params url.Values) (state string, err error) {
+	for _, p := range m.calledBack(r) {
+		if state, err = p.rp.CallbackState(r.Context(), params); err == nil {
+			return state, nil
+		}
+	}
+	if err == nil {
+		err = errors.New("no provider has this redirect URL")
+	}
+	return "", err
 }
 
 // invalidCallback is about a callback that names no attempt.
@@ -126,23 +141,42 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 	out := &outcome{returnTo: a.returnTo, began: a.began}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), loginTimeout)
 	defer cancel()
-	tokens, err := m.rp.Exchange(ctx, a.login, params)
-	if err == nil && tokens.IDToken == nil {
-		err = fmt.Errorf("%w: no ID token", client.ErrRejected)
+	p, rec, err := m.provider(a.provider), (*record)(nil), errProviderGone
+	if p != nil {
+		rec, err = m.exchange(ctx, p, a, params)
 	}
 	if err != nil {
 		out.err = exchangeError(err)
 		out.err.StartAgain = m.loginAddress(a.returnTo)
 		return out
 	}
-	now := m.cfg.Now()
-	out.rec = &record{id: newSessionID(), created: now, expires: now.Add(m.cfg.Lifetime), saved: now, tokens: tokens}
+	out.rec = rec
 	if err := m.greet(r, a, out.rec); err != nil {
 		out.err = &Error{Status: http.StatusForbidden, Reason: ReasonLoginRefused, Err: err}
 		return out
 	}
 	m.log(r, slog.LevelInfo, "session: signed in", slog.String("session", out.rec.id.hash()))
+	m.emit(ctx, eventOf(EventLogin, out.rec))
 	return out
+}
+
+var errProviderGone = errors.New("the provider of this sign-in is not among Config.Providers any more")
+
+// exchange trades the code for the record of a new session.
+func (m *Manager) exchange(ctx context.Context, p *provider, a *attempt, params url.Values) (*record, error) {
+	tokens, err := p.rp.Exchange(ctx, a.login, params)
+	if err != nil {
+		return nil, err
+	}
+	who, ok := identityOf(tokens)
+	if !ok {
+		return nil, fmt.Errorf("%w: no ID token", client.ErrRejected)
+	}
+	now := m.cfg.Now()
+	return &record{
+		id: newSessionID(), created: now, expires: now.Add(m.cfg.Lifetime), saved: now,
+		provider: p.name, identity: who, tried: a.tried, tokens: tokens,
+	}, nil
 }
 
 // greet runs Config.OnLogin and keeps what it has set in rec.
@@ -152,12 +186,12 @@ func (m *Manager) greet(r *http.Request, a *attempt, rec *record) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), loginTimeout)
 	defer cancel()
-	s := &Session{m: m, r: r, presented: rec, loginData: a.data, grant: grant{rec.tokens, rec.saved}}
+	s := &Session{m: m, r: r, presented: rec, provider: m.provider(rec.provider), loginData: a.data, grant: rec.grant()}
 	err := m.cfg.OnLogin(ctx, s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.out = true // what it sets from now on would be lost
-	rec.tokens, rec.saved = s.grant.tokens, s.grant.saved
+	rec.take(s.grant)
 	rec.values = present(merge(nil, s.changes))
 	return err
 }
@@ -210,8 +244,7 @@ func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state s
 		return
 	}
 	rec := *out.rec
-	g := m.refresher.newest(rec.id, grant{rec.tokens, rec.saved}, now)
-	rec.tokens, rec.saved = g.tokens, g.saved
+	rec.take(m.refresher.newest(rec.id, rec.grant(), now))
 	rec.values = m.newestValues(out.rec, now).all
 	if s := m.entered(r.Context()); s != nil {
 		s.leave()
@@ -276,9 +309,9 @@ func (m *Manager) whyNoAttempt(r *http.Request, err error) error {
 	switch {
 	case err != nil:
 		return err
-	case !strings.EqualFold(r.Host, m.redirect.Host):
+	case !strings.EqualFold(r.Host, m.origin.Host):
 		return fmt.Errorf("no cookie of this sign-in: the request is for host %q and the redirect URL for %q; did it begin at another name?",
-			cut(r.Host), m.redirect.Host)
+			cut(r.Host), m.origin.Host)
 	case len(r.Header["Cookie"]) == 0:
 		return errors.New("no cookie at all: another browser, or one that takes none")
 	}

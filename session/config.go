@@ -59,6 +59,32 @@ type Config struct {
 	// Zero: DefaultAttemptLifetime.
 	AttemptLifetime time.Duration
 
+	// Providers are those to sign in with, where there are several; New is then given no
+	// client. Each has a login route, LoginPath with a slash and its name, and LoginPath
+	// itself is a page on which people choose. A session stays with the provider it was
+	// made by.
+	Providers []Provider
+	// ChooseProvider names the provider for a request that starts a sign-in and says
+	// nothing about it, such as by the tenant it is for. Empty, or nil: the provider of the
+	// present session, or else people choose.
+	ChooseProvider func(*http.Request) string
+
+	// Store is what several processes share. With one, a session that was signed out,
+	// or revoked by the provider, is over in all of them, and so is the result of a refresh
+	// known to all. nil: this process remembers by itself.
+	//
+	// Each request with a session asks it once. While it fails, the revocations this
+	// process knows of stand for five minutes, and then requests with a session are answered
+	// with 503; all others go on.
+	Store Store
+	// SessionsInStore keeps the sessions in Store, and in the cookie only the key that
+	// opens them there: for tokens larger than cookies take, or that should not leave the
+	// server. It needs Store.
+	SessionsInStore bool
+	// Locker has one process at a time use a refresh token. nil: Store, if it is a Locker
+	// too, as those of session/redisstore are; otherwise each process for itself.
+	Locker Locker
+
 	// SameSite of the session cookie: Lax, which is the zero value too, or Strict.
 	// With Strict, a user who follows a link from elsewhere arrives signed out and is
 	// sent to the provider, and the callback answers with a page that goes on by itself,
@@ -106,6 +132,16 @@ type Config struct {
 	// http.DefaultTransport.
 	Transport http.RoundTripper
 
+	// OnEvent is told what happens to sessions, for an audit log or a count. It is called
+	// in the middle of things, by several goroutines at once: it should be quick, and hand
+	// over what is slow. nil: nobody is told.
+	OnEvent func(context.Context, Event)
+	// Observe is told when an operation that may take its time begins (login, callback,
+	// refresh, logout, backchannel-logout, store), and the function it returns when that is
+	// over, with what went wrong. The context it returns is that of the operation: the place
+	// for a span of a trace. nil: nobody is told.
+	Observe func(ctx context.Context, operation string) (context.Context, func(error))
+
 	Logger *slog.Logger     // nil: slog.Default()
 	Now    func() time.Time // nil: the clock of the client
 }
@@ -121,9 +157,9 @@ func (Config) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalJSON encodes "[redacted]".
 func (Config) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
-// withDefaults fills in the zero fields, and checks the others. Cookie names
-// and secrets are left to their makers.
-func (cfg Config) withDefaults(rp *client.Client) (Config, error) {
+// withDefaults fills in the zero fields, and checks the others. Cookie names,
+// secrets and providers are left to their makers.
+func (cfg Config) withDefaults(now func() time.Time) (Config, error) {
 	cfg.Name = or(cfg.Name, DefaultName)
 	cfg.Prefix = or(cfg.Prefix, DefaultPrefix)
 	cfg.Lifetime = or(cfg.Lifetime, DefaultLifetime)
@@ -131,7 +167,7 @@ func (cfg Config) withDefaults(rp *client.Client) (Config, error) {
 	cfg.AttemptLifetime = or(cfg.AttemptLifetime, DefaultAttemptLifetime)
 	cfg.Logger = or(cfg.Logger, slog.Default())
 	if cfg.Now == nil {
-		cfg.Now = rp.Now
+		cfg.Now = now
 	}
 	if cfg.Transport == nil {
 		cfg.Transport = http.DefaultTransport
@@ -141,6 +177,12 @@ func (cfg Config) withDefaults(rp *client.Client) (Config, error) {
 	}
 	cfg.LoginPath = or(cfg.LoginPath, path.Join(cfg.Prefix, "login"))
 	cfg.LogoutPath = or(cfg.LogoutPath, path.Join(cfg.Prefix, "logout"))
+	if locker, ok := cfg.Store.(Locker); ok && cfg.Locker == nil {
+		cfg.Locker = locker
+	}
+	if cfg.SessionsInStore && cfg.Store == nil {
+		return cfg, errors.New("SessionsInStore without a Store")
+	}
 	return cfg, errors.Join(cfg.checkPaths(), cfg.checkLimits(), cfg.checkLogout())
 }
 

@@ -50,7 +50,7 @@ func sizedRecord(n int) *record {
 		value[i] = byte(rng.Uint32())
 	}
 	return &record{
-		id: sessionID{byte(n), byte(n >> 8)}, created: testTime, expires: testTime.Add(12 * time.Hour), saved: testTime,
+		id: sessionID{byte(n), byte(n >> 8)}, created: testTime, expires: testTime.Add(12 * time.Hour), saved: testTime, identity: identity{issued: testTime},
 		values: map[string][]byte{"v": value},
 	}
 }

@@ -15,6 +15,7 @@ func TestDamagedLoginInAnAttempt(t *testing.T) {
 	a := testAttempt(t, 1)
 	b := appendTime([]byte{attemptVersion}, a.expires)
 	b = appendField(appendField(a.began.append(b), a.returnTo), a.data)
+	b = append(appendField(b, a.provider), make([]byte, len(a.tried)+1)...)
 	login, err := a.login.MarshalBinary()
 	if err != nil {
 		t.Fatal(err)
@@ -29,10 +30,11 @@ func TestDamagedLoginInAnAttempt(t *testing.T) {
 
 func TestDamagedTokensInARecord(t *testing.T) {
 	r := testRecord()
-	b := append([]byte{recordVersion}, r.id[:]...)
-	for _, at := range []time.Time{r.created, r.expires, r.saved} {
+	b := append([]byte{recordVersion, hasOtherSID}, r.id[:]...)
+	for _, at := range []time.Time{r.created, r.expires, r.saved, r.identity.issued} {
 		b = appendTime(b, at)
 	}
+	b = appendField(b, r.identity.sid)
 	tokens, err := r.tokens.MarshalBinary()
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,8 @@ type LoginOptions struct {
 	// nothing but call Login must set it, or the user comes back to it and is sent
 	// to the provider again.
 	ReturnTo string
+	// Provider is the name of one of Config.Providers. Zero: see Config.ChooseProvider.
+	Provider string
 	// Authorize is instead of what Config.Authorize says. nil: that.
 	Authorize *client.AuthorizeOptions
 	// Data is the app's own. It travels sealed in the cookie of the attempt, so
@@ -44,7 +46,24 @@ func (m *Manager) serveLogin(w http.ResponseWriter, r *http.Request) {
 	if query, err := url.ParseQuery(r.URL.RawQuery); err == nil && len(query["return_to"]) == 1 {
 		opts.ReturnTo = query.Get("return_to")
 	}
+	if name := r.PathValue("provider"); name != "" {
+		opts.Provider = name
+	}
+	if p, err := m.providerFor(r, opts.Provider); p == nil && err == nil {
+		m.writeChooser(w, r, opts.ReturnTo)
+		return
+	}
 	m.Login(w, r, &opts)
+}
+
+// writeChooser lets a person choose the provider.
+func (m *Manager) writeChooser(w http.ResponseWriter, r *http.Request, returnTo string) {
+	p := page{Title: "Sign in", Text: "How do you want to sign in?"}
+	for _, one := range m.providers {
+		link := m.cfg.LoginPath + "/" + one.name + "?return_to=" + url.QueryEscape(m.returnAddress(r, returnTo))
+		p.Choices = append(p.Choices, choice{Link: link, Label: one.label})
+	}
+	m.writePage(w, r, http.StatusOK, p)
 }
 
 // Login starts a sign-in from a handler of the app, with parameters of its own;
@@ -56,19 +75,47 @@ func (m *Manager) Login(w http.ResponseWriter, r *http.Request, opts *LoginOptio
 	if opts == nil {
 		opts = &LoginOptions{}
 	}
-	a, err := m.newAttempt(r, opts)
-	if err == nil {
-		target := a.login.URL()
-		err = m.writeAttempt(w, r, a)
-		if err == nil {
-			forbidStoring(w.Header())
-			w.Header().Set("Referrer-Policy", "no-referrer")
-			w.Header().Set("Location", target)
-			w.WriteHeader(http.StatusSeeOther)
-			return
-		}
+	m.begin(w, r, opts, loginPurpose{})
+}
+
+// A loginPurpose is what a sign-in is for, beside its options.
+type loginPurpose struct {
+	demand *Demand   // nil: none
+	mode   loginMode // zero: modePage
+}
+
+// begin answers with 303 to the provider, or to where people choose one, or with an
+// error page.
+func (m *Manager) begin(w http.ResponseWriter, r *http.Request, opts *LoginOptions, why loginPurpose) {
+	p, err := m.providerFor(r, opts.Provider)
+	if err != nil {
+		m.fail(w, r, startError(err))
+		return
 	}
-	m.fail(w, r, startError(err))
+	if p == nil {
+		m.sendToChooser(w, r, opts)
+		return
+	}
+	a, err := m.newAttempt(r, p, opts, why)
+	if err == nil {
+		err = m.writeAttempt(w, r, a)
+	}
+	if err != nil {
+		m.fail(w, r, startError(err))
+		return
+	}
+	forbidStoring(w.Header())
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("Location", a.login.URL())
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// sendToChooser keeps the address to come back to, and nothing else: what else the options
+// have is for a provider that is known.
+func (m *Manager) sendToChooser(w http.ResponseWriter, r *http.Request, opts *LoginOptions) {
+	forbidStoring(w.Header())
+	w.Header().Set("Location", m.loginAddress(m.returnAddress(r, opts.ReturnTo)))
+	w.WriteHeader(http.StatusSeeOther)
 }
 
 // writeAttempt gives up the return address rather than the sign-in, where a large
@@ -85,7 +132,7 @@ func (m *Manager) writeAttempt(w http.ResponseWriter, r *http.Request, a *attemp
 	return m.cookies.writeAttempt(w.Header(), r, a, post)
 }
 
-func (m *Manager) newAttempt(r *http.Request, opts *LoginOptions) (*attempt, error) {
+func (m *Manager) newAttempt(r *http.Request, p *provider, opts *LoginOptions, why loginPurpose) (*attempt, error) {
 	authorize := opts.Authorize
 	if authorize == nil && m.cfg.Authorize != nil {
 		var err error
@@ -93,7 +140,11 @@ func (m *Manager) newAttempt(r *http.Request, opts *LoginOptions) (*attempt, err
 			return nil, err
 		}
 	}
-	login, err := m.rp.Authorize(r.Context(), authorize)
+	var tried demandKey
+	if why.demand != nil {
+		authorize, tried = why.demand.options(authorize, p.rp.Scopes()), why.demand.key()
+	}
+	login, err := p.rp.Authorize(r.Context(), authorize)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +154,9 @@ func (m *Manager) newAttempt(r *http.Request, opts *LoginOptions) (*attempt, err
 		data:     opts.Data,
 		expires:  m.cfg.Now().Add(m.cfg.AttemptLifetime),
 		began:    presenceOf(m.present(r)),
+		provider: p.name,
+		tried:    tried,
+		mode:     why.mode,
 	}, nil
 }
 

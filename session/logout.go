@@ -72,10 +72,9 @@ func (m *Manager) serveLogout(w http.ResponseWriter, r *http.Request) {
 	}
 	tokens := m.endLocally(w, r, rec)
 	if tokens != nil {
-		tokens = m.settled(ctx, rec, tokens)
-		m.revoke(ctx, r, tokens)
+		tokens = m.settled(ctx, rec)
 	}
-	w.Header().Set("Location", m.logoutAddress(ctx, r, tokens))
+	w.Header().Set("Location", m.leaveProvider(ctx, r, rec, tokens))
 	w.WriteHeader(http.StatusSeeOther)
 }
 
@@ -91,13 +90,14 @@ func (m *Manager) endLocally(w http.ResponseWriter, r *http.Request, rec *record
 		m.end(old, ReasonSignedOut, m.cfg.Now())
 	}
 	m.log(r, slog.LevelInfo, "session: signed out", slog.String("session", rec.id.hash()))
+	m.emit(r.Context(), eventOf(EventLogout, rec))
 	return rec.tokens
 }
 
 // settled gives the newest tokens of a session that has ended, of a refresh that
 // is on its way if it ends in time: the older ones are no good for revoking.
-func (m *Manager) settled(ctx context.Context, rec *record, tokens *client.Tokens) *client.Tokens {
-	g := m.refresher.newest(rec.id, grant{tokens, rec.saved}, m.cfg.Now())
+func (m *Manager) settled(ctx context.Context, rec *record) *client.Tokens {
+	g := m.refresher.newest(rec.id, rec.grant(), m.cfg.Now())
 	if underway := m.refresher.underway(rec.id, g); underway != nil {
 		select {
 		case <-underway.done:
@@ -108,15 +108,31 @@ func (m *Manager) settled(ctx context.Context, rec *record, tokens *client.Token
 	return g.tokens
 }
 
-func (m *Manager) revoke(ctx context.Context, r *http.Request, tokens *client.Tokens) {
-	err := m.rp.Revoke(ctx, tokens)
+// leaveProvider revokes the tokens of a session that has ended, and gives the address to go
+// on to.
+func (m *Manager) leaveProvider(ctx context.Context, r *http.Request, rec *record, tokens *client.Tokens) string {
+	p := m.providers[0]
+	if rec != nil {
+		p = m.provider(rec.provider)
+	}
+	if p == nil || rec == nil && len(m.providers) > 1 {
+		return m.afterLogout()
+	}
+	if tokens != nil {
+		m.revoke(ctx, r, p, tokens)
+	}
+	return m.logoutAddress(ctx, r, p, tokens)
+}
+
+func (m *Manager) revoke(ctx context.Context, r *http.Request, p *provider, tokens *client.Tokens) {
+	err := p.rp.Revoke(ctx, tokens)
 	if err != nil && !errors.Is(err, client.ErrUnsupported) {
 		m.log(r, slog.LevelWarn, "session: tokens not revoked", causeAttr(err))
 	}
 }
 
 // logoutAddress is where the browser goes next: to the provider, where it can be.
-func (m *Manager) logoutAddress(ctx context.Context, r *http.Request, tokens *client.Tokens) string {
+func (m *Manager) logoutAddress(ctx context.Context, r *http.Request, p *provider, tokens *client.Tokens) string {
 	opts := client.LogoutOptions{PostLogoutRedirectURL: m.cfg.PostLogoutRedirectURL}
 	if opts.PostLogoutRedirectURL != "" {
 		opts.State = rand.Text()
@@ -124,12 +140,14 @@ func (m *Manager) logoutAddress(ctx context.Context, r *http.Request, tokens *cl
 	if tokens != nil {
 		opts.IDToken = tokens.IDToken
 	}
-	address, err := m.rp.LogoutURL(ctx, opts)
+	address, err := p.rp.LogoutURL(ctx, opts)
 	if err == nil {
 		return address
 	}
 	if !errors.Is(err, client.ErrUnsupported) {
 		m.log(r, slog.LevelWarn, "session: not signed out at the provider", slog.String("reason", ReasonUnavailable), causeAttr(err))
 	}
-	return asciiOnly(or(m.cfg.AfterLogout, m.cfg.LogoutPath))
+	return m.afterLogout()
 }
+
+func (m *Manager) afterLogout() string { return asciiOnly(or(m.cfg.AfterLogout, m.cfg.LogoutPath)) }

@@ -273,7 +273,7 @@ func TestLogoutAgainstRefresh(t *testing.T) {
 		b.take(answer)
 		a.wantUser(b, "nobody: "+ReasonNoSession)
 		rec, _ := a.m.cookies.readSession(request)
-		fresh := a.m.refresher.newest(rec.id, grant{rec.tokens, rec.saved}, a.op.Now())
+		fresh := a.m.refresher.newest(rec.id, rec.grant(), a.op.Now())
 		if fresh.tokens == rec.tokens {
 			t.Fatal("there was no refresh")
 		}

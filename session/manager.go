@@ -1,7 +1,6 @@
 package session
 
 import (
-	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/postern-go/postern/client"
 	"github.com/postern-go/postern/internal/origin"
@@ -18,9 +18,9 @@ import (
 // A Manager signs the users of one app in and out, and keeps their sessions. It
 // is safe for concurrent use. Make one with [New].
 type Manager struct {
-	rp          *client.Client
-	cfg         Config // without Secrets
-	redirect    *url.URL
+	providers   []*provider // at least one
+	cfg         Config      // without Secrets
+	origin      *url.URL    // whose origin is that of all redirect URLs
 	cookies     *cookies
 	crossOrigin *http.CrossOriginProtection
 
@@ -41,16 +41,13 @@ const (
 )
 
 // New makes a Manager of a client and a configuration. It checks both and sends
-// nothing to the provider.
+// nothing to the provider. With Config.Providers, rp is nil.
 //
 // The client's redirect URL must be https, or http on a loopback host, with a
 // path of its own: it decides where the callback is, what the cookies are named and
 // whether they are Secure. Nothing is ever taken from the Host or X-Forwarded
 // headers of a request, so a proxy in front that ends TLS needs no care.
 func New(rp *client.Client, cfg Config) (*Manager, error) {
-	if rp == nil {
-		return nil, errors.New("session: no client")
-	}
 	m, err := newManager(rp, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("session: %w", err)
@@ -63,14 +60,21 @@ func New(rp *client.Client, cfg Config) (*Manager, error) {
 
 func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 	secrets := cfg.Secrets
-	cfg, err := cfg.withDefaults(rp)
+	now := time.Now
+	if rp != nil {
+		now = rp.Now
+	} else if len(cfg.Providers) > 0 && cfg.Providers[0].Client != nil {
+		now = cfg.Providers[0].Client.Now
+	}
+	cfg, err := cfg.withDefaults(now)
 	if err != nil {
 		return nil, err
 	}
-	redirect, err := cfg.checkRedirectURL(rp.RedirectURL())
+	providers, err := cfg.newProviders(rp)
 	if err != nil {
 		return nil, err
 	}
+	redirect := providers[0].redirect
 	sealer, err := newSealer(secrets, cfg.Name)
 	if err != nil {
 		return nil, err
@@ -88,8 +92,8 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 	}
 	cfg.Secrets = nil // the sealer has what was derived of them
 	return &Manager{
-		rp: rp, cfg: cfg, redirect: redirect, cookies: cookies, crossOrigin: crossOrigin,
-		refresher: newRefresher(rp, &cfg),
+		providers: providers, cfg: cfg, origin: redirect, cookies: cookies, crossOrigin: crossOrigin,
+		refresher: newRefresher(&cfg),
 		callbacks: newCallbacks(cfg.Now),
 		ended:     newMemory[ending](maxEnded),
 		replaced:  newMemory[presence](maxValues),
@@ -104,14 +108,18 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 // The patterns have methods, so that they stand beside a "/" as well as beside a
 // "GET /" of the app. A router of another kind takes the handlers one by one.
 func (m *Manager) Routes(mux *http.ServeMux) {
-	callback := m.redirect.EscapedPath()
-	if strings.HasSuffix(callback, "/") {
-		callback += "{$}"
-	}
-	login, callbacks, logout := m.LoginHandler(), m.CallbackHandler(), m.LogoutHandler()
+	login, callback, logout := m.LoginHandler(), m.CallbackHandler(), m.LogoutHandler()
 	mux.Handle("GET "+m.cfg.LoginPath, login)
-	mux.Handle("GET "+callback, callbacks)
-	mux.Handle("POST "+callback, callbacks)
+	if len(m.providers) > 1 {
+		mux.Handle("GET "+m.cfg.LoginPath+"/{provider}", login)
+	}
+	for _, path := range m.callbackPaths() {
+		if strings.HasSuffix(path, "/") {
+			path += "{$}"
+		}
+		mux.Handle("GET "+path, callback)
+		mux.Handle("POST "+path, callback)
+	}
 	mux.Handle("GET "+m.cfg.LogoutPath, logout)
 	mux.Handle("POST "+m.cfg.LogoutPath, logout)
 }

@@ -67,14 +67,14 @@ func (m *Manager) open(s *Session, r *http.Request) {
 		s.reason = ReasonNoSession
 		return
 	default:
-		s.presented = rec
+		s.presented, s.provider = rec, m.provider(rec.provider)
 		s.judge(rec, now)
 	}
 	if s.reason != "" {
 		m.log(r, reasonLevel(s.reason), "session: not signed in", slog.String("reason", s.reason), causeAttr(err))
 		return
 	}
-	s.grant = m.refresher.newest(rec.id, grant{rec.tokens, rec.saved}, now)
+	s.grant = m.refresher.newest(rec.id, rec.grant(), now)
 	if s.grant.tokens == rec.tokens {
 		m.refresher.presented(rec.id, s.grant, now)
 	}
@@ -92,11 +92,11 @@ func reasonLevel(reason string) slog.Level {
 func (s *Session) judge(rec *record, now time.Time) {
 	ended, ok := s.m.endingOf(rec, now)
 	switch {
-	case rec.tokens == nil || rec.tokens.IDToken == nil:
+	case rec.identity.subject == "":
 		s.reason = ReasonUndecryptable
 	case ok && !now.Before(ended.at):
 		s.reason = ended.reason
-	case !s.m.isOurs(rec):
+	case s.provider == nil || !s.provider.made(rec):
 		s.reason = ReasonOtherIssuer
 	case !now.Before(s.m.ends(rec)):
 		s.reason = ReasonExpired
@@ -113,11 +113,11 @@ func (s *Session) judge(rec *record, now time.Time) {
 	s.clear = s.reason != ""
 }
 
-// isOurs: a session stays with the provider and the client it was made by, also
+// made: a session stays with the provider and the client it was made by, also
 // when the configuration changes and the secrets do not.
-func (m *Manager) isOurs(rec *record) bool {
+func (p *provider) made(rec *record) bool {
 	token := rec.tokens.IDToken
-	return m.rp.IsIssuer(token.Issuer) && slices.Contains(token.Audience, m.rp.ClientID())
+	return token != nil && p.rp.IsIssuer(token.Issuer) && slices.Contains(token.Audience, p.rp.ClientID())
 }
 
 // newestValues are those of the cookie, or what was set since.

@@ -22,7 +22,12 @@ type page struct {
 	Link   string // ... or by this link; empty: none
 	Action string // or by this form
 	Label  string // of link or button
+
+	Choices []choice // or by one of these links
 }
+
+// A choice is one of several links.
+type choice struct{ Link, Label string }
 
 const pageStyle = `body{font:1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;padding:0 1rem;color:#222;background:#fff}` +
 	`h1{font-size:1.5rem}blockquote{margin:0;padding-left:1rem;border-left:.2rem solid #bbb}small{color:#666}` +
@@ -51,6 +56,9 @@ func pageTemplate() *template.Template {
 {{if .Quote}}<p>The sign-in service says:</p>
 <blockquote>{{.Quote}}</blockquote>
 {{end}}{{if .Action}}<form method="post" action="{{.Action}}"><button>{{.Label}}</button></form>
+{{else if .Choices}}<ul>
+{{range .Choices}}<li><a href="{{.Link}}">{{.Label}}</a></li>
+{{end}}</ul>
 {{else if .Link}}<p><a href="{{.Link}}">{{.Label}}</a></p>
 {{end}}{{if .Reason}}<p><small>{{.Reason}}</small></p>
 {{end}}</body>

@@ -23,34 +23,70 @@ type record struct {
 	created time.Time // the sign-in
 	expires time.Time // the hard end
 	saved   time.Time // of two records of one session, the later one holds
-	tokens  *client.Tokens
-	values  map[string][]byte // the app's own, by name
+	// provider is the name of the provider; empty where there is only one.
+	provider string
+	identity identity
+	tried    demandKey // what the sign-in was to prove; zero: nothing in particular
+	tokens   *client.Tokens
+	others   map[string]*client.Tokens // access tokens for other APIs, by resource
+	userInfo []byte                    // claims of the userinfo endpoint, a JSON object; nil: not asked
+	values   map[string][]byte         // the app's own, by name
 }
 
 // recordVersion is the first byte of a record. Another one is undecryptable.
-const recordVersion = 1
+const recordVersion = 2
+
+// What a record has, in its second byte: the usual one has none of these.
+const (
+	hasProvider = 1 << iota
+	hasOtherSID // another than the ID token
+	hasTried
+	hasOthers
+	hasUserInfo
+)
 
 // Format prints nothing of a record: it holds tokens.
 func (r record) Format(f fmt.State, _ rune) { io.WriteString(f, "session.record[redacted]") }
 
-// appendBinary appends the record to b. Times are kept to the millisecond.
+// appendBinary appends the record to b. Times are kept to the millisecond, and of the
+// identity what the ID token does not say.
 func (r *record) appendBinary(b []byte) ([]byte, error) {
-	b = append(b, recordVersion)
-	b = append(b, r.id[:]...)
-	for _, t := range [...]time.Time{r.created, r.expires, r.saved} {
+	for _, t := range [...]time.Time{r.created, r.expires, r.saved, r.identity.issued} {
 		if !storable(t) {
 			return nil, errors.New("a time of the session is not between 1970 and 9999")
 		}
+	}
+	has := r.has()
+	b = append(b, recordVersion, has)
+	b = append(b, r.id[:]...)
+	for _, t := range [...]time.Time{r.created, r.expires, r.saved, r.identity.issued} {
 		b = appendTime(b, t)
 	}
-	var tokens []byte
-	if r.tokens != nil {
-		var err error
-		if tokens, err = r.tokens.MarshalBinary(); err != nil {
-			return nil, err
+	if has&hasProvider != 0 {
+		b = appendField(b, r.provider)
+	}
+	if has&hasOtherSID != 0 {
+		b = appendField(b, r.identity.sid)
+	}
+	if has&hasTried != 0 {
+		b = append(b, r.tried[:]...)
+	}
+	if has&hasUserInfo != 0 {
+		b = appendField(b, r.userInfo)
+	}
+	b, err := appendTokens(b, r.tokens)
+	if err != nil {
+		return nil, err
+	}
+	if has&hasOthers != 0 {
+		b = binary.AppendUvarint(b, uint64(len(r.others)))
+		for _, resource := range slices.Sorted(maps.Keys(r.others)) {
+			b = appendField(b, resource)
+			if b, err = appendTokens(b, r.others[resource]); err != nil {
+				return nil, err
+			}
 		}
 	}
-	b = appendField(b, tokens)
 	b = binary.AppendUvarint(b, uint64(len(r.values)))
 	for _, name := range slices.Sorted(maps.Keys(r.values)) {
 		b = appendField(b, name)
@@ -59,37 +95,121 @@ func (r *record) appendBinary(b []byte) ([]byte, error) {
 	return b, nil
 }
 
+// grant is what the record has of tokens.
+func (r *record) grant() grant { return grant{r.tokens, r.others, r.saved} }
+
+func (r *record) take(g grant) { r.tokens, r.others, r.saved = g.tokens, g.others, g.saved }
+
+func (r *record) has() (has byte) {
+	for _, part := range [...]struct {
+		bit byte
+		is  bool
+	}{
+		{hasProvider, r.provider != ""},
+		{hasOtherSID, r.identity.sid != sidOf(r.tokens)},
+		{hasTried, r.tried != demandKey{}},
+		{hasOthers, len(r.others) > 0},
+		{hasUserInfo, r.userInfo != nil},
+	} {
+		if part.is {
+			has |= part.bit
+		}
+	}
+	return has
+}
+
+func sidOf(t *client.Tokens) string {
+	id, _ := identityOf(t)
+	return id.sid
+}
+
+func appendTokens(b []byte, t *client.Tokens) ([]byte, error) {
+	if t == nil {
+		return appendField(b, ""), nil
+	}
+	data, err := t.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	return appendField(b, data), nil
+}
+
 // unmarshal restores what appendBinary wrote, and takes nothing else. The
 // values share memory with data, which must not change afterwards.
 func (r *record) unmarshal(data []byte) error {
-	if len(data) == 0 || data[0] != recordVersion {
+	if len(data) < 2 || data[0] != recordVersion {
 		return errUndecryptable
 	}
-	d := decoder{rest: data[1:]}
+	has, d := data[1], decoder{rest: data[2:]}
 	*r = record{}
 	copy(r.id[:], d.take(uint64(len(r.id))))
 	r.created, r.expires, r.saved = d.time(), d.time(), d.time()
-	tokens := d.field()
-	count := d.uint()
-	for last := ""; count > 0 && !d.failed; count-- {
-		name, value := string(d.field()), d.field()
-		// Names ascend, so none is there twice.
-		d.failed = d.failed || len(r.values) > 0 && name <= last
+	issued, sid := d.time(), ""
+	if has&hasProvider != 0 {
+		r.provider = string(d.field())
+	}
+	if has&hasOtherSID != 0 {
+		sid = string(d.field())
+	}
+	if has&hasTried != 0 {
+		copy(r.tried[:], d.take(uint64(len(r.tried))))
+	}
+	if has&hasUserInfo != 0 {
+		r.userInfo = d.field()
+	}
+	r.tokens = d.tokens()
+	if has&hasOthers != 0 {
+		eachNamed(&d, func(resource string) { d.put(&r.others, resource) })
+	}
+	eachNamed(&d, func(name string) {
 		if r.values == nil {
 			r.values = make(map[string][]byte)
 		}
-		r.values[name], last = value, name
+		r.values[name] = d.field()
+	})
+	r.identity, _ = identityOf(r.tokens)
+	r.identity.issued = issued
+	if has&hasOtherSID != 0 {
+		r.identity.sid = sid
 	}
-	if d.failed || len(d.rest) > 0 {
+	if d.failed || len(d.rest) > 0 || r.has() != has { // one form for one record
 		return errUndecryptable
 	}
-	if len(tokens) > 0 {
-		r.tokens = new(client.Tokens)
-		if err := r.tokens.UnmarshalBinary(tokens); err != nil {
-			return errUndecryptable
-		}
-	}
 	return nil
+}
+
+// eachNamed reads a count and then that many names in ascending order, so that none is
+// there twice; read takes what stands behind each.
+func eachNamed(d *decoder, read func(name string)) {
+	first, last := true, ""
+	for count := d.uint(); count > 0 && !d.failed; count-- {
+		name := string(d.field())
+		d.failed = d.failed || !first && name <= last
+		read(name)
+		first, last = false, name
+	}
+}
+
+func (d *decoder) put(all *map[string]*client.Tokens, resource string) {
+	if *all == nil {
+		*all = make(map[string]*client.Tokens)
+	}
+	t := d.tokens()
+	d.failed = d.failed || t == nil
+	(*all)[resource] = t
+}
+
+func (d *decoder) tokens() *client.Tokens {
+	data := d.field()
+	if len(data) == 0 {
+		return nil
+	}
+	t := new(client.Tokens)
+	if err := t.UnmarshalBinary(data); err != nil {
+		d.failed = true
+		return nil
+	}
+	return t
 }
 
 // maxTime is the last millisecond of the year 9999.

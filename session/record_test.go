@@ -18,12 +18,15 @@ var testTime = time.UnixMilli(1_790_000_000_123)
 
 func testRecord() *record {
 	return &record{
-		id:      sessionID{1, 2, 3, 15: 16},
-		created: testTime,
-		expires: testTime.Add(12 * time.Hour),
-		saved:   testTime.Add(time.Minute),
-		tokens:  &client.Tokens{AccessToken: "canary-access", TokenType: "Bearer", RefreshToken: "canary-refresh", Expiry: testTime.Add(time.Hour).Truncate(time.Second)},
-		values:  map[string][]byte{"cart": []byte("canary-value"), "": {}, "b": {0}},
+		id:       sessionID{1, 2, 3, 15: 16},
+		created:  testTime,
+		expires:  testTime.Add(12 * time.Hour),
+		saved:    testTime.Add(time.Minute),
+		provider: "one", identity: identity{sid: "canary-sid", issued: testTime}, tried: demandKey{1, 7: 8},
+		others:   map[string]*client.Tokens{"https://api.example.com": {AccessToken: "canary-other", TokenType: "Bearer"}},
+		userInfo: []byte(`{"groups":["canary"]}`),
+		tokens:   &client.Tokens{AccessToken: "canary-access", TokenType: "Bearer", RefreshToken: "canary-refresh", Expiry: testTime.Add(time.Hour).Truncate(time.Second)},
+		values:   map[string][]byte{"cart": []byte("canary-value"), "": {}, "b": {0}},
 	}
 }
 
@@ -50,6 +53,17 @@ func sameRecord(t testing.TB, got, want *record) {
 	if got.tokens != nil && (got.tokens.AccessToken != want.tokens.AccessToken || got.tokens.RefreshToken != want.tokens.RefreshToken || !got.tokens.Expiry.Equal(want.tokens.Expiry)) {
 		t.Error("tokens differ")
 	}
+	if got.provider != want.provider || got.identity.sid != want.identity.sid || !got.identity.issued.Equal(want.identity.issued) || got.tried != want.tried {
+		t.Error("what is known of the sign-in differs")
+	}
+	if !bytes.Equal(got.userInfo, want.userInfo) || len(got.others) != len(want.others) {
+		t.Error("userinfo or further tokens differ")
+	}
+	for resource, tokens := range want.others {
+		if held := got.others[resource]; held == nil || held.AccessToken != tokens.AccessToken {
+			t.Errorf("the token for %s differs", resource)
+		}
+	}
 	if len(got.values) != len(want.values) {
 		t.Fatalf("%d values, want %d", len(got.values), len(want.values))
 	}
@@ -61,7 +75,7 @@ func sameRecord(t testing.TB, got, want *record) {
 }
 
 func TestRecordRoundTrip(t *testing.T) {
-	bare := &record{created: time.UnixMilli(0), expires: time.UnixMilli(maxTime), saved: time.UnixMilli(1)}
+	bare := &record{created: time.UnixMilli(0), expires: time.UnixMilli(maxTime), saved: time.UnixMilli(1), identity: identity{issued: time.UnixMilli(0)}}
 	for name, want := range map[string]*record{"full": testRecord(), "bare": bare} {
 		t.Run(name, func(t *testing.T) {
 			got := testRecord() // what was there before must be gone
@@ -100,13 +114,14 @@ func TestRecordTimesOutOfRange(t *testing.T) {
 
 func TestRecordRefuses(t *testing.T) {
 	good := encoded(t, testRecord())
-	bare := encoded(t, &record{created: testTime, expires: testTime, saved: testTime})
+	bare := encoded(t, &record{created: testTime, expires: testTime, saved: testTime, identity: identity{issued: testTime}})
 	head := bare[:len(bare)-1] // without the count of values
 	values := func(b ...byte) []byte { return append(bytes.Clone(head), b...) }
 	cases := map[string][]byte{
 		"nothing":           nil,
 		"version 0":         append([]byte{0}, good[1:]...),
-		"version 2":         append([]byte{2}, good[1:]...),
+		"version 1":         append([]byte{1}, good[1:]...),
+		"version 3":         append([]byte{3}, good[1:]...),
 		"trailing byte":     append(bytes.Clone(good), 0),
 		"a name twice":      values(2, 1, 'a', 0, 1, 'a', 0),
 		"names descend":     values(2, 1, 'b', 0, 1, 'a', 0),
@@ -114,8 +129,8 @@ func TestRecordRefuses(t *testing.T) {
 		"10^9 values":       append(bytes.Clone(head), binary.AppendUvarint(nil, 1e9)...),
 		"2^64-1 values":     append(bytes.Clone(head), binary.AppendUvarint(nil, math.MaxUint64)...),
 		"huge value":        append(values(1, 1, 'a'), binary.AppendUvarint(nil, math.MaxUint64)...),
-		"year 10000":        append(append([]byte{recordVersion}, make([]byte, 16)...), binary.AppendUvarint(nil, maxTime+1)...),
-		"number too long":   append(append([]byte{recordVersion}, make([]byte, 16)...), bytes.Repeat([]byte{0xff}, 11)...),
+		"year 10000":        append(append([]byte{recordVersion, 0}, make([]byte, 16)...), binary.AppendUvarint(nil, maxTime+1)...),
+		"number too long":   append(append([]byte{recordVersion, 0}, make([]byte, 16)...), bytes.Repeat([]byte{0xff}, 11)...),
 	}
 	for n := range good {
 		cases[fmt.Sprintf("the first %d bytes", n)] = good[:n]
@@ -144,7 +159,7 @@ func TestRecordAndAttemptRedact(t *testing.T) {
 
 func FuzzRecord(f *testing.F) {
 	f.Add(encoded(f, testRecord()))
-	f.Add(encoded(f, &record{created: testTime, expires: testTime, saved: testTime}))
+	f.Add(encoded(f, &record{created: testTime, expires: testTime, saved: testTime, identity: identity{issued: testTime}}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var r, again record
 		if err := r.unmarshal(data); err != nil {

@@ -39,7 +39,8 @@ const (
 
 // A grant is the tokens of a session, and since when it has them.
 type grant struct {
-	tokens *client.Tokens // never changed
+	tokens *client.Tokens            // never changed
+	others map[string]*client.Tokens // likewise; by resource
 	saved  time.Time
 }
 
@@ -62,7 +63,6 @@ func (g grant) over(now time.Time) bool {
 // refresh token that was used up. So a request with an old cookie finds the
 // tokens of today, whether the new cookie is on its way or was lost.
 type refresher struct {
-	rp     *client.Client
 	now    func() time.Time
 	logger *slog.Logger
 
@@ -84,15 +84,16 @@ type refresh struct {
 
 // A renewal is a wish for a newer grant.
 type renewal struct {
+	rp       *client.Client
 	id       sessionID
 	grant    grant
 	ends     time.Time // of the session
 	rejected string    // an access token that an API refused; empty: refresh if it is due
 }
 
-func newRefresher(rp *client.Client, cfg *Config) *refresher {
+func newRefresher(cfg *Config) *refresher {
 	return &refresher{
-		rp: rp, now: cfg.Now, logger: cfg.Logger,
+		now: cfg.Now, logger: cfg.Logger,
 		results:  newMemory[grant](maxResults),
 		sources:  newMemory[memoryKey](maxResults),
 		failures: newMemory[*failure](maxResults),
@@ -101,8 +102,9 @@ func newRefresher(rp *client.Client, cfg *Config) *refresher {
 	}
 }
 
-func (f *refresher) key(id sessionID, g grant) memoryKey {
-	return keyOf("refresh", f.rp.Issuer(), f.rp.ClientID(), string(id[:]), g.tokens.RefreshToken)
+// refreshKey is of a session and of one generation of its refresh token.
+func refreshKey(id sessionID, g grant) memoryKey {
+	return keyOf("refresh", string(id[:]), g.tokens.RefreshToken)
 }
 
 // newest is the last of the grants known to have come from g.
@@ -114,7 +116,7 @@ func (f *refresher) newest(id sessionID, g grant, now time.Time) grant {
 		if g.tokens.RefreshToken == "" {
 			return g
 		}
-		next, ok := f.results.get(f.key(id, g), now)
+		next, ok := f.results.get(refreshKey(id, g), now)
 		// A provider that does not rotate answers every refresh under one key.
 		// Then a cookie from another process may have newer tokens than we do.
 		if !ok || next.tokens.RefreshToken == g.tokens.RefreshToken && !next.saved.After(g.saved) {
@@ -131,7 +133,7 @@ func (f *refresher) presented(id sessionID, g grant, now time.Time) {
 	if f.sources.empty() || g.tokens.RefreshToken == "" {
 		return
 	}
-	key := f.key(id, g)
+	key := refreshKey(id, g)
 	if source, ok := f.sources.get(key, now); ok {
 		f.results.shorten(source, now.Add(resultGrace))
 		f.sources.forget(key)
@@ -164,7 +166,7 @@ func (f *refresher) join(ctx context.Context, want renewal) (*refresh, grant, er
 	if g.tokens.AccessToken != want.rejected && (want.rejected != "" || !g.due(now)) {
 		return nil, g, nil
 	}
-	key := f.key(want.id, g)
+	key := refreshKey(want.id, g)
 	failed, ok := f.failures.get(key, now)
 	if ok && (failed.dead || now.Before(failed.retry)) {
 		return nil, grant{}, failed
@@ -191,7 +193,7 @@ var errRejectedAgain = errors.New("the token is new, and was refused all the sam
 func (f *refresher) run(ctx context.Context, key memoryKey, want renewal, underway *refresh) {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	tokens, err := f.request(ctx, want.grant.tokens)
+	tokens, err := f.request(ctx, want.rp, want.grant.tokens)
 	failed := f.settle(key, want, underway, tokens, err)
 	if failed == nil {
 		return
@@ -215,9 +217,9 @@ func (f *refresher) settle(key memoryKey, want renewal, underway *refresh, token
 		failed = f.fail(key, want, now, err)
 		underway.err = failed
 	} else {
-		underway.grant = grant{tokens: tokens, saved: after(want.grant.saved, now)}
+		underway.grant = grant{tokens: tokens, others: want.grant.others, saved: after(want.grant.saved, now)}
 		f.results.put(key, underway.grant, now, want.ends)
-		f.sources.put(f.key(want.id, underway.grant), key, now, want.ends)
+		f.sources.put(refreshKey(want.id, underway.grant), key, now, want.ends)
 		f.failures.forget(key)
 	}
 	delete(f.running, key)
@@ -229,13 +231,13 @@ var errOtherUser = errors.New("the refreshed ID token is another user's")
 
 // request sends the token request. It runs in a goroutine of its own, where a
 // panic in the app's transport would end the program.
-func (f *refresher) request(ctx context.Context, old *client.Tokens) (fresh *client.Tokens, err error) {
+func (f *refresher) request(ctx context.Context, rp *client.Client, old *client.Tokens) (fresh *client.Tokens, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			fresh, err = nil, fmt.Errorf("panic in a refresh: %T", p)
 		}
 	}()
-	fresh, err = f.rp.Refresh(ctx, old)
+	fresh, err = rp.Refresh(ctx, old)
 	if err != nil {
 		return nil, err
 	}
@@ -297,5 +299,5 @@ func judge(err error) *failure {
 func (f *refresher) underway(id sessionID, g grant) *refresh {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.running[f.key(id, g)]
+	return f.running[refreshKey(id, g)]
 }

@@ -85,7 +85,7 @@ func (m *Manager) entered(ctx context.Context) *Session {
 func (m *Manager) admit(w http.ResponseWriter, r *http.Request, s *Session, rules []Rule) bool {
 	if !s.SignedIn() {
 		if m.navigation(r) {
-			if r.URL.Path == m.redirect.Path { // or nobody would ever arrive
+			if m.isCallback(r) { // or nobody would ever arrive
 				m.fail(w, r, &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Err: errAroundCallback})
 				return false
 			}

@@ -43,7 +43,8 @@ type Session struct {
 	used atomic.Bool   // the response depends on who is signed in
 
 	presented *record // the cookie; nil: none that opens
-	reason    string  // why nobody is signed in; empty: somebody is
+	provider  *provider
+	reason    string // why nobody is signed in; empty: somebody is
 	seenAt    time.Time
 	loginData []byte
 
@@ -101,7 +102,7 @@ func (s *Session) Issuer() string {
 	if !s.SignedIn() {
 		return ""
 	}
-	return s.tokens().IDToken.Issuer
+	return s.presented.identity.issuer
 }
 
 // Subject names the user at the provider, and is unique and never reused within
@@ -110,7 +111,16 @@ func (s *Session) Subject() string {
 	if !s.SignedIn() {
 		return ""
 	}
-	return s.tokens().IDToken.Subject
+	return s.presented.identity.subject
+}
+
+// Provider is the name that the provider of the session has in Config.Providers. Empty
+// if nobody is signed in, or where there is one provider only.
+func (s *Session) Provider() string {
+	if !s.SignedIn() {
+		return ""
+	}
+	return s.presented.provider
 }
 
 // IDToken is the verified ID token, of the sign-in or of the last refresh that
@@ -222,10 +232,10 @@ func present(all map[string][]byte) map[string][]byte {
 
 // recordWith is the cookie of this session with other tokens and values.
 func (s *Session) recordWith(g grant, all map[string][]byte, saved time.Time) *record {
-	return &record{
-		id: s.presented.id, created: s.presented.created, expires: s.m.ends(s.presented),
-		saved: saved, tokens: g.tokens, values: all,
-	}
+	rec := *s.presented
+	rec.expires, rec.saved = s.m.ends(s.presented), saved
+	rec.tokens, rec.others, rec.values = g.tokens, g.others, all
+	return &rec
 }
 
 func (s *Session) tokens() *client.Tokens {

@@ -57,7 +57,7 @@ func (s *Session) refresh(ctx context.Context, g grant, rejected string) (grant,
 		defer cancel()
 	}
 	fresh, err := s.m.refresher.refresh(ctx, renewal{
-		id: s.presented.id, grant: g, ends: s.m.ends(s.presented), rejected: rejected,
+		rp: s.provider.rp, id: s.presented.id, grant: g, ends: s.m.ends(s.presented), rejected: rejected,
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,7 +193,7 @@ func (t *bearerTransport) replay(r *http.Request, rejected *oauth2.Token) (*http
 
 // send sends r with a token, and with a proof where the token wants one.
 func (t *bearerTransport) send(r *http.Request, token *oauth2.Token) (*http.Response, error) {
-	return t.session.m.rp.Transport(t.base(), oauth2.StaticTokenSource(token)).RoundTrip(r)
+	return t.session.provider.rp.Transport(t.base(), oauth2.StaticTokenSource(token)).RoundTrip(r)
 }
 
 func closeBody(r *http.Request) {

@@ -1,0 +1,60 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// What happened to a session.
+const (
+	EventLogin   = "login"   // somebody signed in
+	EventRefresh = "refresh" // the tokens were refreshed, or could not be: see Event.Err
+	EventLogout  = "logout"  // somebody signed out here
+	EventExpired = "expired" // a request came with a session that was over: Event.Reason says why
+	EventRevoked = "revoked" // the provider, or Manager.RevokeUser, ended sessions
+)
+
+// An Event is what happened to a session, for an audit log. It has no secret in it.
+type Event struct {
+	Type     string // one of the constants Event...
+	Time     time.Time
+	Provider string // its name; empty where there is one only
+	Issuer   string
+	Subject  string
+	Session  string // names the session, as the log does, and opens nothing; empty: several, or none
+	Reason   string // one of the constants Reason...; empty: nothing is wrong
+	Err      error  // the cause; nil: none
+}
+
+// emit hands an event to the app. A panic in its hook is the app's own, except where it
+// would end the program: there emit is called by somebody who recovers.
+func (m *Manager) emit(ctx context.Context, e Event) {
+	if m.cfg.OnEvent == nil {
+		return
+	}
+	e.Time = m.cfg.Now()
+	m.cfg.OnEvent(ctx, e)
+}
+
+// eventOf is an event about one session.
+func eventOf(kind string, rec *record) Event {
+	return Event{
+		Type: kind, Provider: rec.provider, Issuer: rec.identity.issuer, Subject: rec.identity.subject, Session: rec.id.hash(),
+	}
+}
+
+// observe tells Config.Observe that an operation begins, and gives what tells it that
+// it is over.
+func (m *Manager) observe(ctx context.Context, operation string) (context.Context, func(error)) {
+	if m.cfg.Observe == nil {
+		return ctx, func(error) {}
+	}
+	return m.cfg.Observe(ctx, operation)
+}
+
+// LogValue logs all but the cause, which stands in the log already.
+func (e Event) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("type", e.Type), slog.Time("time", e.Time), slog.String("provider", e.Provider),
+		slog.String("issuer", e.Issuer), slog.String("subject", e.Subject), slog.String("session", e.Session), slog.String("reason", e.Reason))
+}
