@@ -27,16 +27,19 @@ var (
 // Reason codes: why a request has no session, or was refused. They are in the
 // log under the key "reason", in the JSON problems and in [Error].
 const (
-	ReasonNoSession     = "no-session"     // no session cookie
-	ReasonIdle          = "idle"           // no page load for Config.Idle
-	ReasonExpired       = "expired"        // the hard end has passed
-	ReasonSignedOut     = "signed-out"     // signed out, and an old cookie came back
-	ReasonReplaced      = "replaced"       // another sign-in took its place in this browser
-	ReasonUndecryptable = "undecryptable"  // damaged or not ours; the cookie is deleted
-	ReasonUnknownKey    = "unknown-key"    // sealed under a secret this process lacks; the cookie stays
-	ReasonOtherIssuer   = "other-issuer"   // of another provider or client than configured now
-	ReasonRefreshFailed = "refresh-failed" // the grant is over, or could not be refreshed just now
-	ReasonOtherUser     = "other-user"     // a refresh answered with another user's ID token
+	ReasonNoSession     = "no-session"        // no session cookie
+	ReasonIdle          = "idle"              // no page load for Config.Idle
+	ReasonExpired       = "expired"           // the hard end has passed
+	ReasonSignedOut     = "signed-out"        // signed out, and an old cookie came back
+	ReasonRevoked       = "revoked"           // ended by the provider (back-channel logout), or by Manager.RevokeUser
+	ReasonReplaced      = "replaced"          // another sign-in took its place in this browser
+	ReasonUndecryptable = "undecryptable"     // damaged or not ours; the cookie is deleted
+	ReasonUnknownKey    = "unknown-key"       // sealed under a secret this process lacks; the cookie stays
+	ReasonOtherIssuer   = "other-issuer"      // of another provider or client than configured now
+	ReasonRefreshFailed = "refresh-failed"    // the grant is over, or could not be refreshed just now
+	ReasonRefreshLost   = "refresh-lost"      // a process died between the answer to a refresh and saving it
+	ReasonStoreDown     = "store-unavailable" // Config.Store does not answer, and what is known is too old
+	ReasonOtherUser     = "other-user"        // a refresh answered with another user's ID token
 
 	ReasonAttemptMissing   = "attempt-missing"      // a callback without the cookie of its sign-in
 	ReasonAttemptExpired   = "attempt-expired"      // ... that took longer than Config.AttemptLifetime
@@ -49,6 +52,8 @@ const (
 	ReasonLoginRefused     = "login-refused"        // by Config.OnLogin
 	ReasonTooLarge         = "too-large"            // a *TooLargeError
 
+	ReasonACR           = "acr-too-low"    // the sign-in was not strong enough, and another one would not be either
+	ReasonMaxAge        = "not-fresh"      // the user signed in too long ago
 	ReasonRule          = "rule"           // a Rule of Guard failed
 	ReasonCrossOrigin   = "cross-origin"   // a logout from another site
 	ReasonNotNavigation = "not-navigation" // a login by a prefetch, a frame or a script

@@ -119,12 +119,12 @@ func (m *Manager) leaveProvider(ctx context.Context, r *http.Request, rec *recor
 		return m.afterLogout()
 	}
 	if tokens != nil {
-		m.revoke(ctx, r, p, tokens)
+		m.revokeTokens(ctx, r, p, tokens)
 	}
 	return m.logoutAddress(ctx, r, p, tokens)
 }
 
-func (m *Manager) revoke(ctx context.Context, r *http.Request, p *provider, tokens *client.Tokens) {
+func (m *Manager) revokeTokens(ctx context.Context, r *http.Request, p *provider, tokens *client.Tokens) {
 	err := p.rp.Revoke(ctx, tokens)
 	if err != nil && !errors.Is(err, client.ErrUnsupported) {
 		m.log(r, slog.LevelWarn, "session: tokens not revoked", causeAttr(err))

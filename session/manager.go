@@ -28,7 +28,8 @@ type Manager struct {
 	callbacks *callbacks
 	ended     *memory[ending]   // by session: what the cookies of old must not undo
 	replaced  *memory[presence] // by session: the one before it, while that may still be answered
-	values    *memory[values]   // by session: what Set wrote and the browser may not have yet
+	revoked   *memory[revocation]
+	values    *memory[values] // by session: what Set wrote and the browser may not have yet
 
 	page *template.Template
 }
@@ -97,6 +98,7 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 		callbacks: newCallbacks(cfg.Now),
 		ended:     newMemory[ending](maxEnded),
 		replaced:  newMemory[presence](maxValues),
+		revoked:   newMemory[revocation](maxEnded),
 		values:    newMemory[values](maxValues),
 		page:      pageTemplate(),
 	}, nil

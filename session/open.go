@@ -96,6 +96,8 @@ func (s *Session) judge(rec *record, now time.Time) {
 		s.reason = ReasonUndecryptable
 	case ok && !now.Before(ended.at):
 		s.reason = ended.reason
+	case s.m.isRevoked(rec, now):
+		s.reason = ReasonRevoked
 	case s.provider == nil || !s.provider.made(rec):
 		s.reason = ReasonOtherIssuer
 	case !now.Before(s.m.ends(rec)):
