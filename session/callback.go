@@ -147,7 +147,9 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 	}
 	if err != nil {
 		out.err = exchangeError(err)
-		out.err.StartAgain = m.loginAddress(a.returnTo)
+		if out.err.Reason != ReasonACR && out.err.Reason != ReasonMaxAge {
+			out.err.StartAgain = m.loginAddress(a.returnTo)
+		}
 		return out
 	}
 	out.rec = rec
@@ -172,11 +174,27 @@ func (m *Manager) exchange(ctx context.Context, p *provider, a *attempt, params 
 	if !ok {
 		return nil, fmt.Errorf("%w: no ID token", client.ErrRejected)
 	}
+	info, err := m.userInfo(ctx, p, tokens)
+	if err != nil {
+		return nil, err
+	}
 	now := m.cfg.Now()
 	return &record{
 		id: newSessionID(), created: now, expires: now.Add(m.cfg.Lifetime), saved: now,
-		provider: p.name, identity: who, tried: a.tried, tokens: tokens,
+		provider: p.name, identity: who, tried: a.tried, tokens: tokens, userInfo: info,
 	}, nil
+}
+
+// userInfo gives the claims that Config.UserInfoClaims names; nil: it names none.
+func (m *Manager) userInfo(ctx context.Context, p *provider, tokens *client.Tokens) ([]byte, error) {
+	if len(m.cfg.UserInfoClaims) == 0 {
+		return nil, nil
+	}
+	info, err := p.rp.UserInfo(ctx, tokens)
+	if err != nil {
+		return nil, err
+	}
+	return keep(m.cfg.UserInfoClaims, info.Claim)
 }
 
 // greet runs Config.OnLogin and keeps what it has set in rec.
@@ -200,7 +218,14 @@ func (m *Manager) greet(r *http.Request, a *attempt, rec *record) error {
 func exchangeError(err error) *Error {
 	var refused *client.AuthError
 	var answer *client.ResponseError
+	var claim *jwtverify.ClaimError
 	switch {
+	case errors.As(err, &claim) && claim.Claim == "acr":
+		return &Error{Status: http.StatusForbidden, Reason: ReasonACR, Err: err}
+	case errors.As(err, &claim) && claim.Claim == "auth_time":
+		return &Error{Status: http.StatusForbidden, Reason: ReasonMaxAge, Err: err}
+	case errors.As(err, &refused) && refused.Code == unmetRequirements:
+		return &Error{Status: http.StatusForbidden, Reason: ReasonACR, Err: err}
 	case errors.As(err, &refused):
 		return &Error{Status: refusalStatus(refused.Code), Reason: ReasonProviderRefused, Err: err}
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, jwtverify.ErrKeys):
@@ -212,6 +237,10 @@ func exchangeError(err error) *Error {
 	}
 	return &Error{Status: http.StatusBadRequest, Reason: ReasonCallbackRejected, Err: err}
 }
+
+// unmetRequirements is the answer of a provider that cannot authenticate as it was asked to
+// (OpenID Connect Core Unmet Authentication Requirements 1.0).
+const unmetRequirements = "unmet_authentication_requirements"
 
 // refusalStatus: of the codes of RFC 6749 section 4.1.2.1 two are about the
 // provider's own trouble, and one about the user's will.

@@ -85,6 +85,11 @@ type Config struct {
 	// too, as those of session/redisstore are; otherwise each process for itself.
 	Locker Locker
 
+	// UserInfoClaims are claims of the userinfo endpoint to keep in the session, which is
+	// asked once, at the sign-in. Session.Claim, Claims and Texts have them where the ID token
+	// does not. A sign-in fails where the endpoint does. nil: it is not asked.
+	UserInfoClaims []string
+
 	// SameSite of the session cookie: Lax, which is the zero value too, or Strict.
 	// With Strict, a user who follows a link from elsewhere arrives signed out and is
 	// sent to the provider, and the callback answers with a page that goes on by itself,

@@ -28,8 +28,8 @@ type LoginOptions struct {
 }
 
 // LoginHandler starts a sign-in and comes back to the local address in the query
-// parameter return_to, or to "/". It looks at no other parameter: what goes to the
-// provider is for Config.Authorize to say.
+// parameter return_to, or to "/". Beside it, it takes what StepUp has sealed, and looks at
+// no other parameter: what goes to the provider is for Config.Authorize to say.
 //
 // It answers 303 to the provider; 503 while that is down; 403 to what says it is a
 // prefetch, a frame or a script, for only a page load can sign in.
@@ -43,17 +43,26 @@ func (m *Manager) serveLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	opts := LoginOptions{ReturnTo: "/"}
-	if query, err := url.ParseQuery(r.URL.RawQuery); err == nil && len(query["return_to"]) == 1 {
+	query := r.URL.Query()
+	if len(query["return_to"]) == 1 {
 		opts.ReturnTo = query.Get("return_to")
 	}
 	if name := r.PathValue("provider"); name != "" {
 		opts.Provider = name
 	}
+	var why loginPurpose
+	if query.Has(stepUpField) {
+		var err error
+		if opts.Provider, why.demand, err = m.readStepUp(query.Get(stepUpField)); err != nil {
+			m.fail(w, r, &Error{Status: http.StatusBadRequest, Reason: ReasonStepUpInvalid, Err: err, StartAgain: m.loginAddress(opts.ReturnTo)})
+			return
+		}
+	}
 	if p, err := m.providerFor(r, opts.Provider); p == nil && err == nil {
 		m.writeChooser(w, r, opts.ReturnTo)
 		return
 	}
-	m.Login(w, r, &opts)
+	m.begin(w, r, &opts, why)
 }
 
 // writeChooser lets a person choose the provider.

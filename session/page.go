@@ -135,6 +135,18 @@ func sentence(e *Error) string {
 		return "The sign-in service did not accept this application. Please tell its operator."
 	case ReasonLoginRefused:
 		return "You are known to the sign-in service, but may not sign in here."
+	case ReasonACR:
+		if e.Status == http.StatusForbidden {
+			return "You are not signed in in the way that this page needs."
+		}
+		return "Sign in again, in the way that this page needs."
+	case ReasonMaxAge:
+		if e.Status == http.StatusForbidden {
+			return "The sign-in service did not ask you to sign in again, which this page needs."
+		}
+		return "Sign in again: it is too long ago for this page."
+	case ReasonStepUpInvalid:
+		return "This link is too old, or not for this application."
 	case ReasonRule:
 		return "You are signed in, but may not see this page."
 	case ReasonCrossOrigin:

@@ -8,11 +8,6 @@ import (
 	"strings"
 )
 
-// A Rule decides about a request of somebody who is signed in: nil lets it pass,
-// an error refuses it. A rule reads the session, whose ID token is verified; it
-// should not read an access token, which is not for us to understand.
-type Rule func(*http.Request, *Session) error
-
 // Require lets requests pass that have a session, which From gives to next.
 //
 // Without one, a page load is sent to the provider at once, with 303, and comes
@@ -31,8 +26,8 @@ type Rule func(*http.Request, *Session) error
 // itself; if a cookie is set, never.
 func (m *Manager) Require(next http.Handler) http.Handler { return m.Guard()(next) }
 
-// Guard is Require with rules, all of which must hold. If one does not, the
-// answer is a 403 and the log has its error.
+// Guard is Require with rules, all of which must hold. The first that does not decides the
+// answer: a new sign-in, where that may help (see StepUp), or a 403; the log has its error.
 func (m *Manager) Guard(rules ...Rule) func(http.Handler) http.Handler {
 	rules = slices.Clone(rules)
 	return func(next http.Handler) http.Handler {
@@ -98,7 +93,7 @@ func (m *Manager) admit(w http.ResponseWriter, r *http.Request, s *Session, rule
 	}
 	for _, rule := range rules {
 		if err := rule(r, s); err != nil {
-			m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: ReasonRule, Err: err})
+			m.refuse(w, r, s, err)
 			return false
 		}
 	}

@@ -132,18 +132,6 @@ func (s *Session) IDToken() *jwtverify.IDToken {
 	return s.tokens().IDToken
 }
 
-// Claims decodes the claims of the ID token into v, as encoding/json does. It
-// fails with ErrSignIn if nobody is signed in.
-func (s *Session) Claims(v any) error {
-	if !s.SignedIn() {
-		return ErrSignIn
-	}
-	if err := s.tokens().IDToken.Claims(v); err != nil {
-		return fmt.Errorf("session: %w", err)
-	}
-	return nil
-}
-
 // Created is the time of the sign-in; zero if nobody is signed in.
 func (s *Session) Created() time.Time {
 	if !s.SignedIn() {

@@ -1,0 +1,144 @@
+package session
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	// stepUpLifetime is how long the address in a 401 is good, by which a script's page
+	// goes to sign in again.
+	stepUpLifetime = 10 * time.Minute
+	// stepUpPause is for demands of time, which a session can fail again: within it, the
+	// sign-in was in vain, and is not tried once more.
+	stepUpPause = time.Minute
+
+	stepUpField = "step_up"
+)
+
+// StepUp has somebody who is signed in sign in once more, for what their session lacks: in
+// a handler of the app, for what Guard does by its rules. It answers the request. A page
+// load goes to the provider with the parameters of the demand, and comes back to the same
+// address; anything else gets a 401 with the address of such a sign-in, which the app's page
+// may go to.
+//
+// Where that cannot help it is a 403: when this very session comes of a sign-in for the same
+// demand. Likewise the callback answers 403, and the session stays as it was, when the
+// provider signs in with less than acr or max_age ask for.
+//
+// [Challenge] makes a demand of the answer of an API.
+func (m *Manager) StepUp(w http.ResponseWriter, r *http.Request, d *Demand) {
+	s := m.entered(r.Context())
+	if s == nil {
+		s = new(Session)
+		m.open(s, r)
+	}
+	if !s.SignedIn() {
+		m.admit(w, r, s, nil)
+		return
+	}
+	m.stepUp(w, r, s, d)
+}
+
+func (m *Manager) stepUp(w http.ResponseWriter, r *http.Request, s *Session, d *Demand) {
+	if s.tried(d) {
+		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: or(d.Reason, ReasonRule), Err: d})
+		return
+	}
+	if m.navigation(r) {
+		m.begin(w, r, &LoginOptions{Provider: s.presented.provider}, loginPurpose{demand: d})
+		return
+	}
+	address, err := m.stepUpAddress(s.presented.provider, d)
+	if err != nil {
+		m.fail(w, r, startError(err))
+		return
+	}
+	m.fail(w, r, &Error{Status: http.StatusUnauthorized, Reason: or(d.Reason, ReasonRule), Err: d, StartAgain: address})
+}
+
+// tried says whether the session comes of a sign-in for this very demand.
+func (s *Session) tried(d *Demand) bool {
+	if s.presented.tried != d.key() {
+		return false
+	}
+	return d.MaxAge == nil || s.m.cfg.Now().Sub(s.presented.created) < stepUpPause
+}
+
+// refuse answers what a rule does not let pass.
+func (m *Manager) refuse(w http.ResponseWriter, r *http.Request, s *Session, err error) {
+	var d *Demand
+	var e *Error
+	switch {
+	case errors.As(err, &d):
+		m.stepUp(w, r, s, d)
+	case errors.As(err, &e):
+		m.fail(w, r, e)
+	default:
+		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: ReasonRule, Err: err})
+	}
+}
+
+// stepUpAddress is the login route with a demand. It is sealed: what is asked of the
+// provider is never for the query of a request to say.
+func (m *Manager) stepUpAddress(provider string, d *Demand) (string, error) {
+	b := appendTime(nil, m.cfg.Now().Add(stepUpLifetime))
+	b = appendField(b, provider)
+	sealed, err := m.cookies.sealer.seal(purposeStepUp, stepUpField, d.append(b))
+	if err != nil {
+		return "", err
+	}
+	return m.cfg.LoginPath + "?" + stepUpField + "=" + url.QueryEscape(sealed), nil
+}
+
+var errStepUp = errors.New("the address of a step-up is not ours, or too old")
+
+// readStepUp gives what stepUpAddress sealed, while it is good.
+func (m *Manager) readStepUp(sealed string) (provider string, d *Demand, err error) {
+	plain, err := m.cookies.sealer.open(purposeStepUp, stepUpField, sealed)
+	if err != nil {
+		return "", nil, errStepUp
+	}
+	from := decoder{rest: plain}
+	until := from.time()
+	provider = string(from.field())
+	d = from.demand()
+	if from.failed || len(from.rest) > 0 || !m.cfg.Now().Before(until) {
+		return "", nil, errStepUp
+	}
+	return provider, d, nil
+}
+
+// append adds the demand to b.
+func (d *Demand) append(b []byte) []byte {
+	age := uint64(0) // none
+	if d.MaxAge != nil {
+		age = 1 + uint64(*d.MaxAge/time.Second)
+	}
+	b = binary.AppendUvarint(b, age)
+	for _, s := range [...]string{strings.Join(d.ACR, " "), strings.Join(d.Scopes, " "), d.Reason} {
+		b = appendField(b, s)
+	}
+	return b
+}
+
+func (d *decoder) demand() *Demand {
+	var got Demand
+	if age := d.uint(); age > 0 {
+		maxAge := time.Duration(age-1) * time.Second
+		got.MaxAge = &maxAge
+	}
+	got.ACR, got.Scopes, got.Reason = d.words(), d.words(), string(d.field())
+	return &got
+}
+
+func (d *decoder) words() []string {
+	if s := string(d.field()); s != "" {
+		return strings.Split(s, " ")
+	}
+	return nil
+}

@@ -1,0 +1,287 @@
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postern-go/postern/client/clienttest"
+)
+
+// guarded adds a page behind rules, "/guarded".
+func (a *app) guarded(rules ...Rule) {
+	a.mux.Handle("/guarded", a.m.Guard(rules...)(http.HandlerFunc(a.page)))
+}
+
+// authRequest is the authorization request that a redirect goes to.
+func authRequest(t testing.TB, resp *http.Response) url.Values {
+	t.Helper()
+	if resp.StatusCode != http.StatusSeeOther {
+		t.Fatalf("%d, want a redirect to the provider", resp.StatusCode)
+	}
+	return parseURL(t, resp.Header.Get("Location")).Query()
+}
+
+// signInAgain follows a redirect to the provider and gives the answer to the callback.
+func (b *browser) signInAgain(resp *http.Response, user string) *http.Response {
+	b.t.Helper()
+	authRequest(b.t, resp)
+	return b.get(b.callbackOf(resp.Header.Get("Location"), user), fromProvider...)
+}
+
+// What is lacking is asked of the provider, and the same page is come back to.
+func TestStepUp(t *testing.T) {
+	tests := map[string]struct {
+		rule   Rule
+		age    time.Duration // how long ago the first sign-in was
+		reason string
+		ask    url.Values
+	}{
+		"acr":   {HasACR("gold", "silver"), 0, ReasonACR, url.Values{"acr_values": {"gold silver"}, "scope": {"openid offline_access"}}},
+		"fresh": {AuthenticatedWithin(5 * time.Minute), 7 * time.Minute, ReasonMaxAge, url.Values{"max_age": {"300"}}},
+		"now":   {AuthenticatedWithin(0), 2 * time.Minute, ReasonMaxAge, url.Values{"max_age": {"0"}}},
+		"scope": {HasScope("orders:read"), 0, ReasonRule, url.Values{"scope": {"openid offline_access orders:read"}}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t, func(c *appConfig) { c.client.Scopes = []string{"offline_access"} })
+			a.guarded(tt.rule)
+			b := a.browser()
+			b.mustSignIn("alice")
+			a.op.Advance(tt.age)
+
+			problem := b.fetch("/guarded")
+			if problem.StatusCode != http.StatusUnauthorized {
+				t.Fatalf("a script: %d", problem.StatusCode)
+			}
+			var told struct{ Reason, Login string }
+			if err := json.NewDecoder(problem.Body).Decode(&told); err != nil || told.Reason != tt.reason {
+				t.Errorf("%+v, %v", told, err)
+			}
+			for _, begin := range []string{"/guarded?x=%41", told.Login + "&return_to=" + url.QueryEscape("/guarded?x=%41")} {
+				resp := b.get(begin)
+				asked := authRequest(t, resp)
+				for parameter, want := range tt.ask {
+					if got := asked[parameter]; !slices.Equal(got, want) {
+						t.Errorf("%s: %s %q, want %q", begin, parameter, got, want)
+					}
+				}
+				a.op.Advance(2 * time.Second) // the second sign-in is another one
+				a.wantRedirect(b.signInAgain(resp, "alice"), "/guarded?x=%41")
+				if resp := b.get("/guarded?x=%41"); resp.StatusCode != http.StatusOK || !strings.Contains(body(resp), "/guarded?x=%41") {
+					t.Errorf("after it: %d", resp.StatusCode)
+				}
+				if begin == "/guarded?x=%41" { // once more, by the address a script was given
+					b = a.browser()
+					b.mustSignIn("alice")
+				}
+			}
+		})
+	}
+}
+
+// A provider that does not do what it was asked for is not asked again and again: 403, and
+// who was signed in still is.
+func TestStepUpInVain(t *testing.T) {
+	tests := map[string]struct {
+		rule   Rule
+		fault  clienttest.Fault
+		reason string
+	}{
+		"acr is ignored":       {HasACR("gold"), clienttest.WrongACR, ReasonACR},
+		"acr is left out":      {HasACR("gold"), clienttest.MissingACR, ReasonACR},
+		"max_age is ignored":   {AuthenticatedWithin(time.Minute), clienttest.OldAuthTime, ReasonMaxAge},
+		"auth_time is missing": {AuthenticatedWithin(time.Minute), clienttest.MissingAuthTime, ReasonMaxAge},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t)
+			a.guarded(tt.rule)
+			b := a.browser()
+			b.mustSignIn("alice")
+			a.op.Advance(4 * time.Minute)
+			resp := b.get("/guarded")
+			a.op.SetFaults(tt.fault)
+			text := a.wantPage(b.signInAgain(resp, "alice"), http.StatusForbidden, tt.reason)
+			if strings.Contains(text, "href") {
+				t.Error("the page offers to start again, which would be in vain")
+			}
+			a.wantUser(b, "alice")
+		})
+	}
+}
+
+// Where the ID token cannot show it, the session remembers what its sign-in was for.
+func TestStepUpIsTriedOnce(t *testing.T) {
+	for name, rule := range map[string]Rule{
+		"amr":       HasAMR("hwk"),
+		"the app's": func(*http.Request, *Session) error { return &Demand{Scopes: []string{"never"}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t)
+			a.guarded(rule)
+			b := a.browser()
+			b.mustSignIn("alice")
+			a.wantRedirect(b.signInAgain(b.get("/guarded"), "alice"), "/guarded")
+			resp := b.get("/guarded")
+			if resp.StatusCode != http.StatusForbidden {
+				t.Fatalf("%d, want 403 after one try", resp.StatusCode)
+			}
+			if resp := b.fetch("/guarded"); resp.StatusCode != http.StatusForbidden {
+				t.Errorf("a script: %d", resp.StatusCode)
+			}
+			a.op.Advance(2 * stepUpPause)
+			again := b.get("/guarded")
+			if name == "amr" { // it is asked for by time: later it is worth another try
+				authRequest(t, again)
+			} else if again.StatusCode != http.StatusForbidden {
+				t.Errorf("later: %d", again.StatusCode)
+			}
+		})
+	}
+}
+
+func TestRulesThatPass(t *testing.T) {
+	a := newApp(t, func(c *appConfig) {
+		c.op.Users = []clienttest.User{{Subject: "alice", Claims: map[string]any{
+			"groups": []string{"staff", "admin"}, "plan": "gold", "realm_access": map[string]any{"roles": []string{"owner"}},
+		}}}
+		c.client.Scopes = []string{"profile"}
+	})
+	a.guarded(HasAMR("pwd"), HasScope("openid", "profile"), HasClaim([]string{"groups"}, "nobody", "admin"),
+		HasClaim([]string{"plan"}, "gold"), HasClaim([]string{"realm_access", "roles"}, "owner"), AuthenticatedWithin(time.Minute))
+	b := a.browser()
+	b.mustSignIn("alice")
+	if resp := b.get("/guarded"); resp.StatusCode != http.StatusOK {
+		t.Errorf("%d: %s", resp.StatusCode, a.logs)
+	}
+}
+
+func TestRulesThatRefuse(t *testing.T) {
+	other := errors.New("not on Sundays")
+	tests := map[string]struct {
+		rule   Rule
+		status int
+		reason string
+	}{
+		"another group":      {HasClaim([]string{"groups"}, "admin"), http.StatusForbidden, ReasonRule},
+		"a part of a group":  {HasClaim([]string{"groups"}, "sta"), http.StatusForbidden, ReasonRule},
+		"no such claim":      {HasClaim([]string{"roles"}, "staff"), http.StatusForbidden, ReasonRule},
+		"a number":           {HasClaim([]string{"level"}, "1"), http.StatusForbidden, ReasonRule},
+		"an error of an app": {func(*http.Request, *Session) error { return other }, http.StatusForbidden, ReasonRule},
+		"no path":            {HasClaim(nil, "x"), http.StatusInternalServerError, ReasonInternal},
+		"no value":           {HasClaim([]string{"groups"}), http.StatusInternalServerError, ReasonInternal},
+		"an empty value":     {HasClaim([]string{"groups"}, ""), http.StatusInternalServerError, ReasonInternal},
+		"no acr":             {HasACR(), http.StatusInternalServerError, ReasonInternal},
+		"two acr in one":     {HasACR("a b"), http.StatusInternalServerError, ReasonInternal},
+		"no amr":             {HasAMR(), http.StatusInternalServerError, ReasonInternal},
+		"an empty scope":     {HasScope(""), http.StatusInternalServerError, ReasonInternal},
+		"a negative age":     {AuthenticatedWithin(-1), http.StatusInternalServerError, ReasonInternal},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t, func(c *appConfig) {
+				c.op.Users = []clienttest.User{{Subject: "alice", Claims: map[string]any{"groups": []string{"staff"}, "level": 1}}}
+			})
+			a.guarded(tt.rule)
+			b := a.browser()
+			b.mustSignIn("alice")
+			a.wantPage(b.get("/guarded"), tt.status, tt.reason)
+		})
+	}
+}
+
+// Claims of the userinfo endpoint fill up what the ID token lacks, and no more.
+func TestUserInfoClaims(t *testing.T) {
+	a := newApp(t, func(c *appConfig) {
+		c.session.UserInfoClaims = []string{"groups", "sub", "iss", "missing"}
+		c.op.Users = []clienttest.User{{Subject: "alice", Claims: map[string]any{"groups": []string{"staff"}, "email": "a@example.com"}}}
+	})
+	b := a.browser()
+	b.mustSignIn("alice")
+	var claims map[string]any
+	var groups []string
+	a.open = func(_ *http.Request, s *Session) {
+		if kept := string(s.presented.userInfo); kept != `{"groups":["staff"],"sub":"alice"}` {
+			t.Errorf("kept is %s", kept)
+		}
+		s.presented.userInfo = []byte(`{"sub":"mallory","iss":"https://evil.example","team":["blue"]}`)
+		if team, _ := s.Texts("team"); !slices.Equal(team, []string{"blue"}) {
+			t.Errorf("team %q", team)
+		}
+		if err := s.Claims(&claims); err != nil {
+			t.Error(err)
+		}
+		groups, _ = s.Texts("groups")
+		if _, ok := s.Claim("missing"); ok {
+			t.Error("a claim that nobody has")
+		}
+		if _, ok := s.Claim(); ok {
+			t.Error("a claim without a name")
+		}
+	}
+	a.wantUser(b, "alice")
+	if claims["team"] == nil || claims["sub"] != "alice" || claims["iss"] != a.op.Issuer() || !slices.Equal(groups, []string{"staff"}) {
+		t.Errorf("%v, groups %q", claims, groups)
+	}
+	if s := From(t.Context()); s.Claims(&claims) != ErrSignIn {
+		t.Error("claims of nobody")
+	}
+}
+
+// The address of a step-up is ours, and for some minutes.
+func TestStepUpAddress(t *testing.T) {
+	a := newApp(t)
+	d := &Demand{ACR: []string{"gold"}}
+	address, err := a.m.stepUpAddress("", d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := parseURL(t, address).Query().Get(stepUpField)
+	if _, got, err := a.m.readStepUp(sealed); err != nil || got.key() != d.key() {
+		t.Fatalf("%v, %v", got, err)
+	}
+	foreign, err := newApp(t, func(c *appConfig) { c.session.Secrets = []string{testSecret(2)} }).m.stepUpAddress("", d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	login, err := a.m.cookies.sealer.seal(purposeLogin, stepUpField, []byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"empty": "", "changed": sealed[:len(sealed)-5] + "AAAAA", "of another app": parseURL(t, foreign).Query().Get(stepUpField),
+		"of another purpose": login,
+	} {
+		if _, _, err := a.m.readStepUp(value); !errors.Is(err, errStepUp) {
+			t.Errorf("%s: %v", name, err)
+		}
+		resp := a.browser().get("/auth/login?" + stepUpField + "=" + url.QueryEscape(value))
+		a.wantPage(resp, http.StatusBadRequest, ReasonStepUpInvalid)
+	}
+	a.op.Advance(stepUpLifetime)
+	if _, _, err := a.m.readStepUp(sealed); !errors.Is(err, errStepUp) {
+		t.Errorf("too old: %v", err)
+	}
+}
+
+// Nothing of a request's own query gets to the provider beside a sealed demand.
+func TestStepUpByHandler(t *testing.T) {
+	a := newApp(t)
+	a.mux.Handle("/pay", a.m.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.m.StepUp(w, r, &Demand{ACR: []string{"gold"}, Reason: ReasonACR})
+	})))
+	b := a.browser()
+	if asked := authRequest(t, b.get("/pay?acr_values=evil")); asked.Has("acr_values") {
+		t.Errorf("nobody is signed in, and %v is asked for", asked)
+	}
+	b.mustSignIn("alice")
+	if asked := authRequest(t, b.get("/pay?acr_values=evil")); asked.Get("acr_values") != "gold" {
+		t.Errorf("asked for %v", asked)
+	}
+}
