@@ -51,7 +51,7 @@ func newApp(t testing.TB, change ...func(*appConfig)) *app {
 	cfg := appConfig{callback: appCallback}
 	cfg.op.Algorithm = "ES256" // makes its key in no time
 	cfg.session.Secrets = []string{testSecret(1)}
-	cfg.session.Logger = slog.New(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.session.Logger = logs.logger()
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -273,6 +273,13 @@ func (l *logBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+func (l *logBuffer) logger() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// bodyOf is a request body.
+func bodyOf(text string) io.ReadCloser { return io.NopCloser(strings.NewReader(text)) }
 
 // reasons are those of all lines.
 func (l *logBuffer) reasons() []string {

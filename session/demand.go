@@ -17,7 +17,10 @@ type Demand struct {
 	MaxAge *time.Duration // how long ago the user may have signed in at the provider; nil: does not matter
 	ACR    []string       // one of these authentication contexts; nil: any
 	Scopes []string       // beside those of the session
-	Reason string         // one of the constants Reason...; zero: ReasonRule
+	// Provider is the name of one of Config.Providers, to sign in with. Zero: that of the
+	// session.
+	Provider string
+	Reason   string // one of the constants Reason...; zero: ReasonRule
 }
 
 // Error says what is lacking.
@@ -32,6 +35,9 @@ func (d *Demand) Error() string {
 	if len(d.Scopes) > 0 {
 		parts = append(parts, fmt.Sprintf("scope %.64q", strings.Join(d.Scopes, " ")))
 	}
+	if d.Provider != "" {
+		parts = append(parts, fmt.Sprintf("provider %.64q", d.Provider))
+	}
 	return "session: wanted: " + strings.Join(parts, ", ")
 }
 
@@ -43,18 +49,14 @@ func (d *Demand) key() (key demandKey) {
 	if d.MaxAge != nil {
 		age = d.MaxAge.String()
 	}
-	sum := sha256.Sum256([]byte(strings.Join([]string{age, strings.Join(d.ACR, " "), strings.Join(d.Scopes, " "), d.Reason}, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{age, strings.Join(d.ACR, " "), strings.Join(d.Scopes, " "), d.Provider, d.Reason}, "\x00")))
 	copy(key[:], sum[:])
 	return key
 }
 
-// options are what Config.Authorize gave, with the demand in it. Without scopes there
-// those of the client count.
-func (d *Demand) options(base *client.AuthorizeOptions, scopes []string) *client.AuthorizeOptions {
-	opts := new(client.AuthorizeOptions)
-	if base != nil {
-		*opts = *base
-	}
+// put asks for the demand, beside what opts asks for already. Without scopes there those of
+// the client count.
+func (d *Demand) put(opts *client.AuthorizeOptions, scopes []string) {
 	if d.MaxAge != nil {
 		opts.MaxAge = d.MaxAge
 	}
@@ -67,5 +69,4 @@ func (d *Demand) options(base *client.AuthorizeOptions, scopes []string) *client
 		}
 		opts.Scopes = slices.Concat(scopes, d.Scopes)
 	}
-	return opts
 }

@@ -52,15 +52,17 @@ const (
 	ReasonLoginRefused     = "login-refused"        // by Config.OnLogin
 	ReasonTooLarge         = "too-large"            // a *TooLargeError
 
-	ReasonACR           = "acr-too-low"     // the sign-in was not strong enough, and another one would not be either
-	ReasonMaxAge        = "not-fresh"       // the user signed in too long ago
-	ReasonStepUpInvalid = "step-up-invalid" // the address of a step-up that is not ours, or is too old
-	ReasonRule          = "rule"            // a Rule of Guard failed
-	ReasonCrossOrigin   = "cross-origin"    // a logout from another site
-	ReasonNotNavigation = "not-navigation"  // a login by a prefetch, a frame or a script
-	ReasonMethod        = "method"          // not a method of this route
-	ReasonReturnAddress = "return-address"  // not local or too long: "/" instead; only in the log
-	ReasonInternal      = "internal"        // a hook failed, or something of ours
+	ReasonACR               = "acr-too-low"        // the sign-in was not strong enough, and another one would not be either
+	ReasonMaxAge            = "not-fresh"          // the user signed in too long ago
+	ReasonInitiationInvalid = "initiation-invalid" // a request to sign in from elsewhere that is not one
+	ReasonUnknownProvider   = "unknown-provider"   // a login route with a name that no provider has
+	ReasonStepUpInvalid     = "step-up-invalid"    // the address of a step-up that is not ours, or is too old
+	ReasonRule              = "rule"               // a Rule of Guard failed
+	ReasonCrossOrigin       = "cross-origin"       // a logout from another site
+	ReasonNotNavigation     = "not-navigation"     // a login by a prefetch, a frame or a script
+	ReasonMethod            = "method"             // not a method of this route
+	ReasonReturnAddress     = "return-address"     // not local or too long: "/" instead; only in the log
+	ReasonInternal          = "internal"           // a hook failed, or something of ours
 )
 
 // An Error is why a handler of this package did not do what it is there for.

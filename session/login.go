@@ -42,21 +42,19 @@ func (m *Manager) serveLogin(w http.ResponseWriter, r *http.Request) {
 		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: ReasonNotNavigation})
 		return
 	}
-	opts := LoginOptions{ReturnTo: "/"}
-	query := r.URL.Query()
-	if len(query["return_to"]) == 1 {
-		opts.ReturnTo = query.Get("return_to")
-	}
-	if name := r.PathValue("provider"); name != "" {
-		opts.Provider = name
+	opts, query := LoginOptions{ReturnTo: wantedReturn(r), Provider: r.PathValue("provider")}, r.URL.Query()
+	if opts.Provider != "" && m.provider(opts.Provider) == nil {
+		m.fail(w, r, &Error{Status: http.StatusNotFound, Reason: ReasonUnknownProvider, StartAgain: m.loginAddress(opts.ReturnTo)})
+		return
 	}
 	var why loginPurpose
 	if query.Has(stepUpField) {
 		var err error
-		if opts.Provider, why.demand, err = m.readStepUp(query.Get(stepUpField)); err != nil {
+		if why.demand, err = m.readStepUp(query.Get(stepUpField)); err != nil {
 			m.fail(w, r, &Error{Status: http.StatusBadRequest, Reason: ReasonStepUpInvalid, Err: err, StartAgain: m.loginAddress(opts.ReturnTo)})
 			return
 		}
+		opts.Provider = why.demand.Provider
 	}
 	if p, err := m.providerFor(r, opts.Provider); p == nil && err == nil {
 		m.writeChooser(w, r, opts.ReturnTo)
@@ -89,8 +87,10 @@ func (m *Manager) Login(w http.ResponseWriter, r *http.Request, opts *LoginOptio
 
 // A loginPurpose is what a sign-in is for, beside its options.
 type loginPurpose struct {
-	demand *Demand   // nil: none
-	mode   loginMode // zero: modePage
+	demand    *Demand   // nil: none
+	mode      loginMode // zero: modePage
+	prompt    string    // empty: none
+	loginHint string
 }
 
 // begin answers with 303 to the provider, or to where people choose one, or with an
@@ -142,17 +142,27 @@ func (m *Manager) writeAttempt(w http.ResponseWriter, r *http.Request, a *attemp
 }
 
 func (m *Manager) newAttempt(r *http.Request, p *provider, opts *LoginOptions, why loginPurpose) (*attempt, error) {
-	authorize := opts.Authorize
-	if authorize == nil && m.cfg.Authorize != nil {
-		var err error
-		if authorize, err = m.cfg.Authorize(r); err != nil {
+	authorize := new(client.AuthorizeOptions)
+	if given := opts.Authorize; given != nil {
+		*authorize = *given
+	} else if m.cfg.Authorize != nil {
+		given, err := m.cfg.Authorize(r)
+		if err != nil {
 			return nil, err
+		}
+		if given != nil {
+			*authorize = *given
 		}
 	}
 	var tried demandKey
 	if why.demand != nil {
-		authorize, tried = why.demand.options(authorize, p.rp.Scopes()), why.demand.key()
+		why.demand.put(authorize, p.rp.Scopes())
+		tried = why.demand.key()
 	}
+	if why.prompt != "" {
+		authorize.Prompt = []string{why.prompt}
+	}
+	authorize.LoginHint = or(why.loginHint, authorize.LoginHint)
 	login, err := p.rp.Authorize(r.Context(), authorize)
 	if err != nil {
 		return nil, err

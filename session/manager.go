@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -104,8 +105,9 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 	}, nil
 }
 
-// Routes registers all handlers: login and logout under [Config].Prefix, and the
-// callback at the path of the client's redirect URL, whatever that is.
+// Routes registers the handlers: login, switch and logout under [Config].Prefix, and the
+// callback at the path of the client's redirect URL, whatever that is. With several
+// providers, each has a login route of its name.
 //
 // The patterns have methods, so that they stand beside a "/" as well as beside a
 // "GET /" of the app. A router of another kind takes the handlers one by one.
@@ -115,12 +117,13 @@ func (m *Manager) Routes(mux *http.ServeMux) {
 	if len(m.providers) > 1 {
 		mux.Handle("GET "+m.cfg.LoginPath+"/{provider}", login)
 	}
-	for _, path := range m.callbackPaths() {
-		if strings.HasSuffix(path, "/") {
-			path += "{$}"
+	mux.Handle("GET "+path.Join(m.cfg.Prefix, "switch"), m.SwitchAccountHandler())
+	for _, callbackPath := range m.callbackPaths() {
+		if strings.HasSuffix(callbackPath, "/") {
+			callbackPath += "{$}"
 		}
-		mux.Handle("GET "+path, callback)
-		mux.Handle("POST "+path, callback)
+		mux.Handle("GET "+callbackPath, callback)
+		mux.Handle("POST "+callbackPath, callback)
 	}
 	mux.Handle("GET "+m.cfg.LogoutPath, logout)
 	mux.Handle("POST "+m.cfg.LogoutPath, logout)

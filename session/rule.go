@@ -128,6 +128,19 @@ func HasClaim(path []string, values ...string) Rule {
 	}
 }
 
+// FromProvider demands that the session is with the provider of that name, one of
+// Config.Providers: a tenant whose people have their own. Who is signed in elsewhere is sent
+// there, and the new session takes the place of the old one. A name that no provider has is
+// a mistake, answered 500.
+func FromProvider(name string) Rule {
+	return func(_ *http.Request, s *Session) error {
+		if s.Provider() == name {
+			return nil
+		}
+		return &Demand{Provider: name}
+	}
+}
+
 // mistaken is a rule that cannot be met by anybody, and was not meant so.
 func mistaken(err error) Rule {
 	return func(*http.Request, *Session) error {

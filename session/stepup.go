@@ -44,21 +44,25 @@ func (m *Manager) StepUp(w http.ResponseWriter, r *http.Request, d *Demand) {
 	m.stepUp(w, r, s, d)
 }
 
-func (m *Manager) stepUp(w http.ResponseWriter, r *http.Request, s *Session, d *Demand) {
+func (m *Manager) stepUp(w http.ResponseWriter, r *http.Request, s *Session, given *Demand) {
+	wanted := *given
+	wanted.Provider = or(given.Provider, s.presented.provider)
+	wanted.Reason = or(given.Reason, ReasonRule)
+	d := &wanted
 	if s.tried(d) {
-		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: or(d.Reason, ReasonRule), Err: d})
+		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: d.Reason, Err: d})
 		return
 	}
 	if m.navigation(r) {
-		m.begin(w, r, &LoginOptions{Provider: s.presented.provider}, loginPurpose{demand: d})
+		m.begin(w, r, &LoginOptions{Provider: d.Provider}, loginPurpose{demand: d})
 		return
 	}
-	address, err := m.stepUpAddress(s.presented.provider, d)
+	address, err := m.stepUpAddress(d)
 	if err != nil {
 		m.fail(w, r, startError(err))
 		return
 	}
-	m.fail(w, r, &Error{Status: http.StatusUnauthorized, Reason: or(d.Reason, ReasonRule), Err: d, StartAgain: address})
+	m.fail(w, r, &Error{Status: http.StatusUnauthorized, Reason: d.Reason, Err: d, StartAgain: address})
 }
 
 // tried says whether the session comes of a sign-in for this very demand.
@@ -85,9 +89,8 @@ func (m *Manager) refuse(w http.ResponseWriter, r *http.Request, s *Session, err
 
 // stepUpAddress is the login route with a demand. It is sealed: what is asked of the
 // provider is never for the query of a request to say.
-func (m *Manager) stepUpAddress(provider string, d *Demand) (string, error) {
+func (m *Manager) stepUpAddress(d *Demand) (string, error) {
 	b := appendTime(nil, m.cfg.Now().Add(stepUpLifetime))
-	b = appendField(b, provider)
 	sealed, err := m.cookies.sealer.seal(purposeStepUp, stepUpField, d.append(b))
 	if err != nil {
 		return "", err
@@ -98,19 +101,18 @@ func (m *Manager) stepUpAddress(provider string, d *Demand) (string, error) {
 var errStepUp = errors.New("the address of a step-up is not ours, or too old")
 
 // readStepUp gives what stepUpAddress sealed, while it is good.
-func (m *Manager) readStepUp(sealed string) (provider string, d *Demand, err error) {
+func (m *Manager) readStepUp(sealed string) (*Demand, error) {
 	plain, err := m.cookies.sealer.open(purposeStepUp, stepUpField, sealed)
 	if err != nil {
-		return "", nil, errStepUp
+		return nil, errStepUp
 	}
 	from := decoder{rest: plain}
 	until := from.time()
-	provider = string(from.field())
-	d = from.demand()
+	d := from.demand()
 	if from.failed || len(from.rest) > 0 || !m.cfg.Now().Before(until) {
-		return "", nil, errStepUp
+		return nil, errStepUp
 	}
-	return provider, d, nil
+	return d, nil
 }
 
 // append adds the demand to b.
@@ -120,7 +122,7 @@ func (d *Demand) append(b []byte) []byte {
 		age = 1 + uint64(*d.MaxAge/time.Second)
 	}
 	b = binary.AppendUvarint(b, age)
-	for _, s := range [...]string{strings.Join(d.ACR, " "), strings.Join(d.Scopes, " "), d.Reason} {
+	for _, s := range [...]string{strings.Join(d.ACR, " "), strings.Join(d.Scopes, " "), d.Provider, d.Reason} {
 		b = appendField(b, s)
 	}
 	return b
@@ -132,7 +134,8 @@ func (d *decoder) demand() *Demand {
 		maxAge := time.Duration(age-1) * time.Second
 		got.MaxAge = &maxAge
 	}
-	got.ACR, got.Scopes, got.Reason = d.words(), d.words(), string(d.field())
+	got.ACR, got.Scopes = d.words(), d.words()
+	got.Provider, got.Reason = string(d.field()), string(d.field())
 	return &got
 }
 

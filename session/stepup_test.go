@@ -238,15 +238,15 @@ func TestUserInfoClaims(t *testing.T) {
 func TestStepUpAddress(t *testing.T) {
 	a := newApp(t)
 	d := &Demand{ACR: []string{"gold"}}
-	address, err := a.m.stepUpAddress("", d)
+	address, err := a.m.stepUpAddress(d)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sealed := parseURL(t, address).Query().Get(stepUpField)
-	if _, got, err := a.m.readStepUp(sealed); err != nil || got.key() != d.key() {
+	if got, err := a.m.readStepUp(sealed); err != nil || got.key() != d.key() {
 		t.Fatalf("%v, %v", got, err)
 	}
-	foreign, err := newApp(t, func(c *appConfig) { c.session.Secrets = []string{testSecret(2)} }).m.stepUpAddress("", d)
+	foreign, err := newApp(t, func(c *appConfig) { c.session.Secrets = []string{testSecret(2)} }).m.stepUpAddress(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,14 +258,14 @@ func TestStepUpAddress(t *testing.T) {
 		"empty": "", "changed": sealed[:len(sealed)-5] + "AAAAA", "of another app": parseURL(t, foreign).Query().Get(stepUpField),
 		"of another purpose": login,
 	} {
-		if _, _, err := a.m.readStepUp(value); !errors.Is(err, errStepUp) {
+		if _, err := a.m.readStepUp(value); !errors.Is(err, errStepUp) {
 			t.Errorf("%s: %v", name, err)
 		}
 		resp := a.browser().get("/auth/login?" + stepUpField + "=" + url.QueryEscape(value))
 		a.wantPage(resp, http.StatusBadRequest, ReasonStepUpInvalid)
 	}
 	a.op.Advance(stepUpLifetime)
-	if _, _, err := a.m.readStepUp(sealed); !errors.Is(err, errStepUp) {
+	if _, err := a.m.readStepUp(sealed); !errors.Is(err, errStepUp) {
 		t.Errorf("too old: %v", err)
 	}
 }

@@ -1,0 +1,256 @@
+package session
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/postern-go/postern/client"
+	"github.com/postern-go/postern/client/clienttest"
+)
+
+// newTwo is an app with two providers, "red" and "blue", each with a callback of its own.
+// The first is the op of the app.
+func newTwo(t testing.TB, change ...func(*Config)) (a *app, red, blue *clienttest.Provider) {
+	t.Helper()
+	red = clienttest.New(&clienttest.Options{Algorithm: "ES256", Issuer: "https://red.example"})
+	blue = clienttest.New(&clienttest.Options{Algorithm: "ES256", Issuer: "https://blue.example"})
+	t.Cleanup(func() { red.Close(); blue.Close() })
+	logs := &logBuffer{}
+	cfg := Config{Secrets: []string{testSecret(1)}, Logger: logs.logger(), Providers: []Provider{
+		{Name: "red", Label: "Red <b>", Client: clientOf(t, red, appURL+"/auth/red/callback")},
+		{Name: "blue", Client: clientOf(t, blue, appURL+"/auth/blue/callback")},
+	}}
+	for _, c := range change {
+		c(&cfg)
+	}
+	m, err := New(nil, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a = &app{t: t, op: red, m: m, mux: http.NewServeMux(), logs: logs, base: parseURL(t, appURL+"/")}
+	a.handler = a.mux
+	m.Routes(a.mux)
+	a.mux.Handle("/", m.Require(http.HandlerFunc(a.page)))
+	return a, red, blue
+}
+
+func clientOf(t testing.TB, op *clienttest.Provider, redirect string) *client.Client {
+	t.Helper()
+	rp, err := client.New(op.Config(redirect))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rp
+}
+
+// signInAt signs in at one provider, by its own login route.
+func (b *browser) signInAt(op *clienttest.Provider, name, user string) *http.Response {
+	b.t.Helper()
+	resp := b.get("/auth/login/" + name + "?return_to=/from/" + name)
+	location := resp.Header.Get("Location")
+	if resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(location, op.Issuer()+"/") {
+		b.t.Fatalf("%s: %d to %q", name, resp.StatusCode, location)
+	}
+	callback, err := op.SignIn(location, user)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.get(callback.RequestURI(), fromProvider...)
+}
+
+func TestChooser(t *testing.T) {
+	a, red, blue := newTwo(t)
+	b := a.browser()
+	a.wantRedirect(b.get("/deep?x=%41"), "/auth/login?return_to=%2Fdeep%3Fx%3D%2541")
+	text := body(b.get("/auth/login?return_to=%2Fdeep%3Fx%3D%2541"))
+	for _, want := range []string{`href="/auth/login/red?return_to=%2Fdeep%3Fx%3D%2541"`, `href="/auth/login/blue?`, "Red &lt;b&gt;", ">blue<"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %s: %s", want, text)
+		}
+	}
+	if resp := b.get("/auth/login?return_to=//evil.example"); strings.Contains(body(resp), "evil") {
+		t.Error("the page leads to another site")
+	}
+	if resp := b.get("/auth/login/green"); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("a provider that is not there: %d", resp.StatusCode)
+	}
+	a.wantRedirect(b.signInAt(blue, "blue", "alice"), "/from/blue")
+	a.open = func(_ *http.Request, s *Session) {
+		if s.Provider() != "blue" || s.Issuer() != blue.Issuer() {
+			t.Errorf("signed in with %q, %q", s.Provider(), s.Issuer())
+		}
+	}
+	a.wantUser(b, "alice")
+	a.open = nil
+	a.wantRedirect(b.signInAt(red, "red", "bob"), "/from/red") // another account takes its place
+	a.wantUser(b, "bob")
+}
+
+// An answer of one provider is never taken for that of another (RFC 9700 4.4).
+func TestProvidersAreNotMixedUp(t *testing.T) {
+	a, red, blue := newTwo(t)
+	b := a.browser()
+	begin := func(name string) string { return b.get("/auth/login/" + name).Header.Get("Location") }
+	atRed := begin("red")
+	answer, err := blue.SignIn(begin("blue"), "mallory")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := red.Count("token")
+	swapped := answer.Query()
+	swapped.Set("state", parseURL(t, atRed).Query().Get("state"))
+	for _, path := range []string{"/auth/red/callback", "/auth/blue/callback"} {
+		resp := b.get(path+"?"+swapped.Encode(), fromProvider...)
+		a.wantPage(resp, http.StatusBadRequest, ReasonCallbackRejected)
+		atRed = begin("red")
+		swapped.Set("state", parseURL(t, atRed).Query().Get("state"))
+	}
+	if red.Count("token") != tokens {
+		t.Error("a code of blue went to red")
+	}
+	a.wantUser(b, "nobody: "+ReasonNoSession)
+}
+
+// A session is its provider's: not of another with the same name, nor of one that is gone.
+func TestSessionStaysWithItsProvider(t *testing.T) {
+	a, red, blue := newTwo(t)
+	b := a.browser()
+	a.wantRedirect(b.signInAt(blue, "blue", "alice"), "/from/blue")
+	blueClient, redClient := a.m.provider("blue").rp, a.m.provider("red").rp
+	for name, list := range map[string][]Provider{
+		"renamed": {{Name: "azure", Client: blueClient}, {Name: "red", Client: redClient}},
+		"swapped": {{Name: "blue", Client: redClient}, {Name: "red", Client: blueClient}},
+		"removed": {{Name: "red", Client: redClient}},
+	} {
+		m, err := New(nil, Config{Secrets: []string{testSecret(1)}, Logger: a.logs.logger(), Providers: list})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b2 := &browser{&app{t: t, op: red, m: m, handler: m.Require(http.HandlerFunc(a.page)), logs: a.logs, base: a.base}, b.jar}
+		if got := b2.user(); got != "nobody: "+ReasonOtherIssuer {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	a.wantUser(b, "alice")
+}
+
+func TestFromProvider(t *testing.T) {
+	a, red, blue := newTwo(t)
+	a.guarded(FromProvider("blue"))
+	b := a.browser()
+	a.wantRedirect(b.signInAt(red, "red", "alice"), "/from/red")
+	var told struct{ Login string }
+	if err := json.NewDecoder(b.fetch("/guarded").Body).Decode(&told); err != nil {
+		t.Fatal(err)
+	}
+	for _, begin := range []string{"/guarded", told.Login} {
+		if location := b.get(begin).Header.Get("Location"); !strings.HasPrefix(location, blue.Issuer()+"/") {
+			t.Errorf("%s leads to %s", begin, location)
+		}
+	}
+	location := b.get("/guarded").Header.Get("Location")
+	callback, err := blue.SignIn(location, "bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.wantRedirect(b.get(callback.RequestURI(), fromProvider...), "/guarded")
+	if resp := b.get("/guarded"); resp.StatusCode != http.StatusOK {
+		t.Errorf("%d: %s", resp.StatusCode, a.logs)
+	}
+}
+
+func TestChooseProvider(t *testing.T) {
+	a, _, blue := newTwo(t, func(c *Config) {
+		c.ChooseProvider = func(r *http.Request) string {
+			name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+			return strings.TrimPrefix(name, "auth") // none for our own routes
+		}
+	})
+	b := a.browser()
+	if location := b.get("/blue/page").Header.Get("Location"); !strings.HasPrefix(location, blue.Issuer()+"/") {
+		t.Errorf("sent to %q", location)
+	}
+	a.wantPage(b.get("/green/page"), http.StatusInternalServerError, ReasonInternal)
+	if resp := b.get("/auth/login"); resp.StatusCode != http.StatusOK {
+		t.Errorf("no choice: %d", resp.StatusCode)
+	}
+}
+
+func TestSwitchAccount(t *testing.T) {
+	a, _, blue := newTwo(t)
+	b := a.browser()
+	a.wantRedirect(b.signInAt(blue, "blue", "alice"), "/from/blue")
+	resp := b.get("/auth/switch?return_to=/x&prompt=none&provider=red")
+	asked := authRequest(t, resp)
+	if asked.Get("prompt") != "select_account" || !strings.HasPrefix(resp.Header.Get("Location"), blue.Issuer()+"/") {
+		t.Errorf("%s", resp.Header.Get("Location"))
+	}
+	a.wantUser(b, "alice")
+	a.wantPage(b.get("/auth/switch", "Sec-Fetch-Dest", "iframe"), http.StatusForbidden, ReasonNotNavigation)
+}
+
+func TestInitiateLogin(t *testing.T) {
+	a, _, blue := newTwo(t)
+	a.mux.Handle("/initiate", a.m.InitiateLoginHandler())
+	b := a.browser()
+	query := url.Values{"iss": {blue.Issuer()}, "login_hint": {"alice"}, "target_link_uri": {appURL + "/deep?x=%41"}, "scope": {"evil"}, "acr_values": {"evil"}}
+	for _, method := range []string{"GET", "POST"} {
+		r := b.request("GET", "/initiate?"+query.Encode(), fromProvider...)
+		if method == "POST" {
+			r = b.request("POST", "/initiate", append(fromProvider, "Content-Type", "application/x-www-form-urlencoded")...)
+			r.Body = bodyOf(query.Encode())
+		}
+		resp := b.send(r)
+		asked := authRequest(t, resp)
+		if asked.Get("login_hint") != "alice" || asked.Get("scope") == "evil" || asked.Has("acr_values") || !strings.HasPrefix(resp.Header.Get("Location"), blue.Issuer()+"/") {
+			t.Errorf("%s: %s", method, resp.Header.Get("Location"))
+		}
+		callback, err := blue.SignIn(resp.Header.Get("Location"), "alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.wantRedirect(b.get(callback.RequestURI(), fromProvider...), "/deep?x=%41")
+	}
+	for name, change := range map[string]func(url.Values){
+		"another issuer":   func(v url.Values) { v.Set("iss", "https://evil.example") },
+		"no issuer":        func(v url.Values) { v.Del("iss") },
+		"the issuer twice": func(v url.Values) { v["iss"] = append(v["iss"], v.Get("iss")) },
+		"another site":     func(v url.Values) { v.Set("target_link_uri", "https://evil.example/") },
+		"another port":     func(v url.Values) { v.Set("target_link_uri", appURL+":8443/") },
+		"a relative one":   func(v url.Values) { v.Set("target_link_uri", "//evil.example/") },
+		"a script":         func(v url.Values) { v.Set("target_link_uri", "javascript:alert(1)") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bad := url.Values{"iss": {blue.Issuer()}}
+			change(bad)
+			a.wantPage(b.get("/initiate?"+bad.Encode(), fromProvider...), http.StatusBadRequest, ReasonInitiationInvalid)
+		})
+	}
+	a.wantPage(b.get("/initiate?"+query.Encode(), "Sec-Fetch-Dest", "iframe"), http.StatusForbidden, ReasonNotNavigation)
+	a.wantUser(b, "alice")
+}
+
+func TestProvidersRefused(t *testing.T) {
+	op := clienttest.New(nil)
+	defer op.Close()
+	here, elsewhere := clientOf(t, op, appURL+"/cb"), clientOf(t, op, "https://other.example/cb")
+	for want, list := range map[string][]Provider{
+		"is there twice":          {{Name: "a", Client: here}, {Name: "a", Client: here}},
+		"no Client":               {{Name: "a"}},
+		"the name has 0 bytes":    {{Client: here}},
+		"is not a letter":         {{Name: "../x", Client: here}},
+		"is not at the origin of": {{Name: "a", Client: here}, {Name: "b", Client: elsewhere}},
+		"no client":               {},
+		"at most 100":             make([]Provider, 101),
+	} {
+		if _, err := New(nil, Config{Providers: list}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if _, err := New(here, Config{Providers: []Provider{{Name: "a", Client: here}}}); err == nil || !strings.Contains(err.Error(), "beside it") {
+		t.Errorf("a client and a list: %v", err)
+	}
+}
