@@ -13,6 +13,7 @@ func (c Client) public() map[string]any {
 	return map[string]any{
 		"ID": c.ID, "AuthMethod": c.AuthMethod,
 		"RedirectURLs": c.RedirectURLs, "PostLogoutRedirectURLs": c.PostLogoutRedirectURLs,
+		"BackChannelLogoutURI": c.BackChannelLogoutURI, "FrontChannelLogoutURI": c.FrontChannelLogoutURI,
 	}
 }
 
