@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/postern-go/postern/client"
 	"github.com/postern-go/postern/client/clienttest"
 	"github.com/postern-go/postern/jwtverify"
 )
@@ -203,6 +204,35 @@ func TestNoticeOverASocket(t *testing.T) {
 	}
 	if got := panics(func() { f.op.SetApplication(appOrigin+"/", nil) }); !strings.Contains(got, "is no origin") {
 		t.Errorf("an address as the origin: %q", got)
+	}
+}
+
+// TestEndSessionOfARegistration: a client that registers itself says how it is told.
+func TestEndSessionOfARegistration(t *testing.T) {
+	f := newFlow(t, fast())
+	in := &inbox{}
+	f.op.SetApplication(appOrigin, in)
+	reg, err := client.Register(t.Context(), f.op.Issuer(), client.RegistrationRequest{
+		Metadata: client.ClientMetadata{
+			RedirectURIs:                      []string{redirectURL},
+			BackchannelLogoutURI:              appOrigin + "/back",
+			BackchannelLogoutSessionRequired:  true,
+			FrontchannelLogoutURI:             frontURL,
+			FrontchannelLogoutSessionRequired: true,
+		},
+		HTTPClient: f.http,
+		Now:        f.op.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := f.op.NewBrowser()
+	if q := f.visit(b, "alice", "client_id", reg.ClientID); q.Get("code") == "" {
+		t.Fatalf("got %q", q)
+	}
+	out, err := b.SignOut(logoutURL(f))
+	if err != nil || len(out.Frames) != 1 || !strings.Contains(out.Frames[0], "&sid=") || len(in.tokens) != 1 {
+		t.Errorf("got %+v, %v and %d tokens", out, err, len(in.tokens))
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 	"sync"
 )
 
-// A Browser is one at the provider, with a user in front of it: it stays signed in there.
-// It plays both without a page and without a socket. What it shows of the provider's
-// cookies is nothing; a test with a real browser has the pages themselves. It may be used
+// A Browser plays a browser at the provider and the user in front of it, without pages and
+// without a socket. It stays signed in there from one call to the next: silent sign-in, step-up
+// and single sign-on of several clients want one. Make one with NewBrowser. It may be used
 // concurrently.
 type Browser struct {
 	provider *Provider

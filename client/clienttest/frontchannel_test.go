@@ -72,7 +72,17 @@ func TestBrowserSignOut(t *testing.T) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
-	if n := f.op.Count("end_session"); n != 3 {
+	for fault, why := range map[clienttest.Fault]string{clienttest.NoEndSession: "there is no", clienttest.EndSession500: "out of order"} {
+		f.op.SetFaults(fault)
+		b, _, _ := f.in("carol")
+		if _, err := b.SignOut(logoutURL(f)); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %v", fault, err)
+		}
+		if q := f.visit(b, "", "prompt", "none"); q.Get("code") == "" {
+			t.Errorf("%s: signed out all the same", fault)
+		}
+	}
+	if n := f.op.Count("end_session"); n != 5 {
 		t.Errorf("%d requests are on record", n)
 	}
 }

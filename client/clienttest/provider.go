@@ -11,6 +11,10 @@
 //	callback, err := op.SignIn(login.URL(), "alice")
 //	tokens, err := rp.Exchange(ctx, login, callback.Query())
 //
+// SignIn plays a new browser each time; [Provider.NewBrowser] makes one that stays signed in.
+// When a session at the provider ends ([Browser.SignOut], [Provider.EndSession]), the clients
+// that say how are told; [Provider.SetApplication] lets that happen in memory too.
+//
 // It is reached over pipes in memory ([Provider.HTTPClient]), which works in a
 // testing/synctest bubble, or over a loopback socket ([Provider.Listen]), where a
 // browser finds a sign-in page. It does not link package testing into a program.
