@@ -33,8 +33,10 @@ func (p *Provider) AccessToken(claims map[string]any) string {
 }
 
 // newAccessToken makes the access token of a sign-in or a refresh.
-func (p *Provider) newAccessToken(g *grant, subject string, scope []string) string {
-	return p.issueAccessToken(g, p.accessTokenClaims(g, subject, scope))
+func (p *Provider) newAccessToken(g *grant, subject string, scope, audience []string) string {
+	claims := p.accessTokenClaims(g, subject, scope)
+	setAudience(claims, audience)
+	return p.issueAccessToken(g, claims)
 }
 
 // accessTokenClaims are those of RFC 9068 section 2.2. The audience is what the parameter

@@ -2,8 +2,6 @@ package clienttest
 
 import (
 	"crypto/rand"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,6 +26,8 @@ type authorization struct {
 	audience     string
 	jkt          string // dpop_jkt
 	loginHint    string
+	hinted       string // the subject of the id_token_hint
+	resources    []string
 	scope        []string
 	prompt       []string
 	acr          []string
@@ -48,7 +48,7 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	s := p.browserSession(r)
 	silent := refused != nil || slices.Contains(a.prompt, "none") || s.fits(a, p.Now())
 	if !silent {
-		p.writeSignInPage(w, r.Form, a)
+		p.writeSignInPage(w, r.Form, a, s)
 		return
 	}
 	p.respond(w, a, p.outcome(a, s, refused))
@@ -97,21 +97,58 @@ func (p *Provider) parseAuthorization(q url.Values) (*authorization, *endpointEr
 		audience:    q.Get("audience"),
 		jkt:         q.Get("dpop_jkt"),
 		loginHint:   q.Get("login_hint"),
+		resources:   q["resource"],
 		scope:       strings.Fields(q.Get("scope")),
 		prompt:      strings.Fields(q.Get("prompt")),
-		acr:         strings.Fields(q.Get("acr_values")),
+	}
+	if p.oauthOnly {
+		return a, a.checkOAuth(q)
 	}
 	if refused := a.chooseMode(q.Get("response_mode")); refused != nil {
 		return a, refused
 	}
-	return a, a.check(q)
+	if refused := a.check(q); refused != nil {
+		return a, refused
+	}
+	if refused := p.askACR(a, q); refused != nil {
+		return a, refused
+	}
+	p.ignore(a)
+	return a, p.hint(a, q)
+}
+
+// hint reads the id_token_hint: the answer must be of its user (OpenID Connect Core
+// section 3.1.2.1).
+func (p *Provider) hint(a *authorization, q url.Values) *endpointError {
+	if !q.Has("id_token_hint") {
+		return nil
+	}
+	g := p.hinted(q.Get("id_token_hint"))
+	if g == nil {
+		return invalidRequest("the id_token_hint was not issued here")
+	}
+	a.hinted = g.session.subject
+	a.loginHint = orDefault(a.loginHint, a.hinted)
+	return nil
+}
+
+// single refuses a parameter that comes twice (RFC 6749 section 3.1); resource may (RFC
+// 8707 section 2).
+func single(q url.Values) *endpointError {
+	for name, values := range q {
+		if len(values) > 1 && name != "resource" {
+			return invalidRequest("the parameter " + strconv.Quote(name) + " came twice")
+		}
+	}
+	return nil
 }
 
 func (a *authorization) check(q url.Values) *endpointError {
-	for name, values := range q {
-		if len(values) > 1 && name != "resource" { // RFC 6749 section 3.1, RFC 8707 section 2
-			return invalidRequest("the parameter " + strconv.Quote(name) + " came twice")
-		}
+	if refused := single(q); refused != nil {
+		return refused
+	}
+	if refused := checkResources(a.resources); refused != nil {
+		return refused
 	}
 	switch {
 	case q.Has("request"):
@@ -156,15 +193,25 @@ func (p *Provider) outcome(a *authorization, s *session, refused *endpointError)
 		refused = loginRequired()
 	}
 	if refused != nil {
-		return p.answer(a, url.Values{
-			"error":             {refused.code},
-			"error_description": {refused.description},
-		})
+		return p.refuse(a, refused)
 	}
 	return p.grantCode(a, s)
 }
 
+func (p *Provider) refuse(a *authorization, refused *endpointError) url.Values {
+	return p.answer(a, url.Values{
+		"error":             {refused.code},
+		"error_description": {refused.description},
+	})
+}
+
+// grantCode answers for a user who has signed in, the one that a hint named if there was
+// one.
 func (p *Provider) grantCode(a *authorization, s *session) url.Values {
+	if a.hinted != "" && s.subject != a.hinted {
+		return p.refuse(a, loginRequired())
+	}
+	p.visit(s, a.client.ID)
 	g := &grant{
 		client:      a.client.ID,
 		redirectURL: a.redirectURL,
@@ -172,10 +219,14 @@ func (p *Provider) grantCode(a *authorization, s *session) url.Values {
 		nonce:       a.nonce,
 		scope:       a.scope,
 		audience:    a.audience,
+		resources:   a.resources,
 		jkt:         a.jkt,
 		session:     *s,
 	}
 	values := url.Values{}
+	if state := p.newSessionState(a, s); state != "" {
+		values.Set("session_state", state)
+	}
 	if a.asksFor("code") {
 		values.Set("code", p.newCode(g))
 	}
@@ -190,7 +241,9 @@ func (p *Provider) answer(a *authorization, values url.Values) url.Values {
 	if a.state != "" {
 		values.Set("state", a.state)
 	}
-	values.Set("iss", p.Issuer())
+	if !p.oauthOnly {
+		values.Set("iss", p.Issuer())
+	}
 	for _, f := range p.active() {
 		spoilAnswer(f, values)
 	}
@@ -240,54 +293,4 @@ func withQuery(address string, values url.Values) string {
 		separator = "&"
 	}
 	return address + separator + values.Encode()
-}
-
-// SignIn plays the browser, and a user who signs in, at an authorization URL: it returns the URL
-// that the provider sends the browser to, with the answer in its query, or in its fragment as the
-// request wants it. With response_mode=form_post it is the redirect URL with the fields of the form
-// for a query.
-//
-// The user signs in anew at each call. An empty subject is a user who refuses (the answer is
-// access_denied). prompt=none is answered with login_required, for a user who is not signed in; to try
-// silent sign-in, send a client with a cookie jar through the sign-in page.
-//
-// An error means that the provider shows an error page instead of an answer.
-func (p *Provider) SignIn(authorizationURL, subject string) (*url.URL, error) {
-	r, err := http.NewRequest("GET", authorizationURL, nil)
-	if err != nil {
-		return nil, fmt.Errorf("clienttest: the authorization URL: %w", err)
-	}
-	if at := *r.URL; !strings.HasPrefix(authorizationURL, p.endpoint(pathAuthorize)+"?") {
-		at.RawQuery = ""
-		return nil, fmt.Errorf("clienttest: %q is not the authorization endpoint", at.String())
-	}
-	if err := r.ParseForm(); err != nil {
-		return nil, errors.New("clienttest: the authorization URL has an unreadable query")
-	}
-	done := p.record(authorizationEndpoint, r)
-	a, refused := p.parseAuthorization(r.Form)
-	if a == nil {
-		done(http.StatusBadRequest)
-		return nil, errors.New("clienttest: an error page: " + refused.description)
-	}
-	done(http.StatusSeeOther)
-	return url.Parse(a.location(p.signedAs(a, p.userAnswer(a, subject, refused))))
-}
-
-// userAnswer is the answer to a request that was refused, or that the user decides on.
-// An empty subject is a user who refuses.
-func (p *Provider) userAnswer(a *authorization, subject string, refused *endpointError) url.Values {
-	if refused == nil {
-		refused = p.refusal()
-	}
-	switch {
-	case refused != nil:
-	case slices.Contains(a.prompt, "none"):
-		refused = loginRequired()
-	case subject == "":
-		refused = accessDenied()
-	default:
-		return p.grantCode(a, p.newSession(subject, a.acr))
-	}
-	return p.outcome(a, nil, refused)
 }

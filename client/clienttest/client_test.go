@@ -163,6 +163,11 @@ func clientOutcomes() map[clienttest.Fault]outcome {
 		clienttest.MissingIss:     rejected("iss is missing"),
 		clienttest.UnaskedIDToken: rejected("id_token was not asked for"),
 
+		clienttest.WrongSessionState:   fine, // the page of the application meets it
+		clienttest.MissingSessionState: fine,
+		clienttest.ACRIgnored:          invalid("acr is not one"),
+		clienttest.MaxAgeIgnored:       fine, // the road has nobody signed in before
+
 		clienttest.WrongNonce:      invalid("nonce is that of another request"),
 		clienttest.MissingNonce:    invalid("nonce is missing"),
 		clienttest.WrongIssuer:     invalid("iss is another issuer"),
@@ -207,6 +212,9 @@ func clientOutcomes() map[clienttest.Fault]outcome {
 		clienttest.TokenHTML:         rejected("not application/json"),
 		clienttest.TokenHuge:         rejected("more than"),
 		clienttest.TokenSlow:         unavailable("timed out"),
+		clienttest.TokenAnswerSlow:   unavailable("timed out"),
+		clienttest.InvalidTarget:     fine, // the road asks for none
+		clienttest.ResourceIgnored:   fine,
 		clienttest.Token500:          unavailable("status 500"),
 		clienttest.Token429:          unavailable("status 429"),
 		clienttest.TokenRedirect:     rejected("status 307"),
@@ -277,8 +285,18 @@ func clientOutcomes() map[clienttest.Fault]outcome {
 		clienttest.NoIntrospection: unsupported("introspection_endpoint"),
 		clienttest.NoRegistration:  unsupported("registration_endpoint"),
 
-		clienttest.EndSession500: fine, // the browser meets it, not the client
-		clienttest.Revocation500: unavailable("status 500"),
+		clienttest.NoCheckSession:       fine,
+		clienttest.NoBackChannelLogout:  fine,
+		clienttest.NoFrontChannelLogout: fine,
+
+		clienttest.Revocation500:        unavailable("status 500"),
+		clienttest.EndSession500:        fine, // the browser meets this and the next two, not the client
+		clienttest.LogoutWrongState:     fine,
+		clienttest.LogoutMissingState:   fine,
+		clienttest.LogoutTokenAlgNone:   fine, // and the back channel these
+		clienttest.LogoutTokenWrongKey:  fine,
+		clienttest.LogoutTokenPlainType: fine,
+		clienttest.LogoutTokenTwice:     fine,
 	}
 }
 

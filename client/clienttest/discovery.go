@@ -21,6 +21,7 @@ const (
 	pathDevice     = "/device-authorization"
 	pathDevicePage = "/device"
 	pathRegister   = "/register" // and below it one for each client
+	pathCheck      = "/check-session"
 )
 
 // serveDiscovery answers with the metadata (OpenID Connect Discovery section 4).
@@ -54,7 +55,7 @@ func (p *Provider) metadata() map[string]any {
 	// HS256 and none are advertised by real providers (LemonLDAP::NG). Here HS256 is used for
 	// a client that is registered for it, and none is not.
 	algorithms := []string{p.algorithm, "RS256", "HS256", "none"}
-	return map[string]any{
+	m := map[string]any{
 		"issuer":                                         p.Issuer(),
 		"authorization_endpoint":                         p.endpoint(pathAuthorize),
 		"token_endpoint":                                 p.endpoint(pathToken),
@@ -82,7 +83,17 @@ func (p *Provider) metadata() map[string]any {
 		"dpop_signing_alg_values_supported":              proofAlgorithms(),
 		"authorization_response_iss_parameter_supported": true,
 		"request_uri_parameter_supported":                false,
+		"claims_parameter_supported":                     true,
+		"check_session_iframe":                           p.endpoint(pathCheck),
+		"backchannel_logout_supported":                   true,
+		"backchannel_logout_session_supported":           true,
+		"frontchannel_logout_supported":                  true,
+		"frontchannel_logout_session_supported":          true,
 	}
+	if p.acrValues != nil {
+		m["acr_values_supported"] = p.acrValues
+	}
+	return m
 }
 
 func spoilMetadata(f Fault, m map[string]any) {
@@ -105,6 +116,14 @@ func spoilMetadata(f Fault, m map[string]any) {
 		delete(m, "introspection_endpoint")
 	case NoRegistration:
 		delete(m, "registration_endpoint")
+	case NoCheckSession:
+		delete(m, "check_session_iframe")
+	case NoBackChannelLogout:
+		delete(m, "backchannel_logout_supported")
+		delete(m, "backchannel_logout_session_supported")
+	case NoFrontChannelLogout:
+		delete(m, "frontchannel_logout_supported")
+		delete(m, "frontchannel_logout_session_supported")
 	}
 }
 

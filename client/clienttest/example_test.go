@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 	"time"
 
 	"github.com/postern-go/postern/client"
@@ -59,6 +60,43 @@ func ExampleProvider_SetFaults() {
 	_, err = rp.Exchange(ctx, login, callback.Query())
 	fmt.Println(errors.Is(err, jwtverify.ErrInvalid), op.Count("token"), op.Count("userinfo"))
 	// Output: true 1 0
+}
+
+// A user signs out at the provider: the application is told by a logout token, in memory.
+func ExampleProvider_EndSession() {
+	ctx := context.Background()
+	op := clienttest.New(&clienttest.Options{Clients: []clienttest.Client{{
+		ID: "web", Secret: "a secret", BackChannelLogoutURI: "https://app.example.com/auth/back-channel",
+	}}})
+	defer op.Close()
+	rp, err := client.New(op.Config("https://app.example.com/callback"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	app := http.NewServeMux()
+	app.HandleFunc("POST /auth/back-channel", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Println("a logout token came:", r.PostFormValue("logout_token") != "")
+	})
+	op.SetApplication("https://app.example.com", app)
+
+	login, err := rp.Authorize(ctx, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	callback, err := op.NewBrowser().SignIn(login.URL(), "alice")
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := rp.Exchange(ctx, login, callback.Query())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, notice := range op.EndSession(tokens.IDToken.SessionID) {
+		fmt.Println(notice.ClientID, notice.Status, notice.Err)
+	}
+	// Output:
+	// a logout token came: true
+	// web 200 <nil>
 }
 
 // The test of an API needs a token, and no sign-in.

@@ -30,6 +30,23 @@ const (
 	UnaskedIDToken Fault = "unasked-id-token"
 )
 
+// Faults of session_state (OpenID Connect Session Management section 2).
+const (
+	// WrongSessionState is of another browser, so that check_session_iframe says changed.
+	WrongSessionState Fault = "wrong-session-state"
+	// MissingSessionState leaves it out.
+	MissingSessionState Fault = "missing-session-state"
+)
+
+// Faults of the step-up: what a browser that is signed in asks for is not listened to, and it is
+// answered at once. An application that only asks again goes in circles.
+const (
+	// ACRIgnored ignores acr_values and the acr in claims: the ID token has the user's own.
+	ACRIgnored Fault = "acr-ignored"
+	// MaxAgeIgnored ignores max_age and prompt=login: auth_time tells.
+	MaxAgeIgnored Fault = "max-age-ignored"
+)
+
 // Faults of the claims of an ID token, at sign-in and at refresh. An application must refuse
 // each of them, those of auth_time and acr where it asked for max_age and acr_values.
 const (
@@ -128,8 +145,12 @@ const (
 	TokenHTML Fault = "token-html"
 	// TokenHuge answers 8 MiB of white space, then what it would have answered.
 	TokenHuge Fault = "token-huge"
-	// TokenSlow answers only after Release, SetFaults or Close.
+	// TokenSlow answers only after Release, SetFaults or Close. Before, it does not look at the request.
 	TokenSlow Fault = "token-slow"
+	// TokenAnswerSlow does what was asked, and answers only after Release, SetFaults or Close.
+	TokenAnswerSlow Fault = "token-answer-slow"
+	// InvalidTarget answers invalid_target to a request with a resource (RFC 8707 section 2).
+	InvalidTarget Fault = "invalid-target"
 	// Token500 answers 500 with error=server_error.
 	Token500 Fault = "token-500"
 	// Token429 answers 429 with Retry-After.
@@ -163,6 +184,8 @@ const (
 	RefreshNoIDToken Fault = "refresh-no-id-token"
 	// RefreshNoRotation answers a refresh without a refresh token; the old one stays good.
 	RefreshNoRotation Fault = "refresh-no-rotation"
+	// ResourceIgnored issues access tokens for the usual audience, whatever resource is asked for.
+	ResourceIgnored Fault = "resource-ignored"
 )
 
 // Faults of a refresh alone.
@@ -287,6 +310,12 @@ const (
 	NoIntrospection Fault = "no-introspection"
 	// NoRegistration lets nobody register.
 	NoRegistration Fault = "no-registration"
+	// NoCheckSession has no check_session_iframe and sends no session_state.
+	NoCheckSession Fault = "no-check-session"
+	// NoBackChannelLogout sends no logout tokens.
+	NoBackChannelLogout Fault = "no-back-channel-logout"
+	// NoFrontChannelLogout has no iframes on its page.
+	NoFrontChannelLogout Fault = "no-front-channel-logout"
 )
 
 // Faults of signing out.
@@ -295,6 +324,22 @@ const (
 	EndSession500 Fault = "end-session-500"
 	// Revocation500 answers 500 at the revocation endpoint, and revokes nothing.
 	Revocation500 Fault = "revocation-500"
+	// LogoutWrongState goes back to the application with a state that was not sent.
+	LogoutWrongState Fault = "logout-wrong-state"
+	// LogoutMissingState goes back to the application without the state.
+	LogoutMissingState Fault = "logout-missing-state"
+)
+
+// Faults of logout tokens. An application must refuse the first two, and live with the others.
+const (
+	// LogoutTokenAlgNone is not signed: alg is none, and the signature empty.
+	LogoutTokenAlgNone Fault = "logout-token-alg-none"
+	// LogoutTokenWrongKey is signed with a key that the JWKS does not have, under the kid of the right one.
+	LogoutTokenWrongKey Fault = "logout-token-wrong-key"
+	// LogoutTokenPlainType has typ JWT, as providers older than logout+jwt.
+	LogoutTokenPlainType Fault = "logout-token-plain-type"
+	// LogoutTokenTwice is sent twice.
+	LogoutTokenTwice Fault = "logout-token-twice"
 )
 
 // Faults returns all faults, in the order of their declaration, for tests that go through all of them.
@@ -302,6 +347,7 @@ func Faults() []Fault {
 	return []Fault{
 		ErrorCallback, LoginRequired, WrongState, MissingState, DoubleState, MissingCode, DoubleCode,
 		CodeAndError, WrongIss, MissingIss, UnaskedIDToken,
+		WrongSessionState, MissingSessionState, ACRIgnored, MaxAgeIgnored,
 		WrongNonce, MissingNonce, WrongIssuer, MissingIssuer, WrongAudience, MissingAudience,
 		ExtraAudience, WrongAZP, MissingSub, EmptySub, DoubleSub, FoldedSub, ExpiredIDToken,
 		MissingExp, OldIat, FutureIat, MissingIat, OldAuthTime, MissingAuthTime, WrongACR, MissingACR,
@@ -309,9 +355,9 @@ func Faults() []Fault {
 		BadSignature, AlgNone, HS256PublicKey, WrongHSSecret, KeyInsteadOfSecret, UnknownKid, MissingKid, StaleKey, EmbeddedKey,
 		NoIDToken, AccessTokenAsIDToken,
 		PlainInsteadOfEncrypted, UnsignedJWE, WrongJWEKey, ZippedJWE,
-		TokenErrorIn200, TokenHTML, TokenHuge, TokenSlow, Token500, Token429, TokenRedirect,
+		TokenErrorIn200, TokenHTML, TokenHuge, TokenSlow, TokenAnswerSlow, InvalidTarget, Token500, Token429, TokenRedirect,
 		InvalidGrant, InvalidClient, NoAccessToken, DoubleAccessToken, WrongTokenType,
-		ExpiresInString, ExpiresInZero, NoExpiresIn, TokenTypeCase, RefreshNoIDToken, RefreshNoRotation,
+		ExpiresInString, ExpiresInZero, NoExpiresIn, TokenTypeCase, RefreshNoIDToken, RefreshNoRotation, ResourceIgnored,
 		RefreshOtherSub, RefreshLost, RefreshEmpty400,
 		UserInfoWrongSub, UserInfoMissingSub, UserInfoHTML, UserInfoHuge, UserInfo401, UserInfo500,
 		UserInfoRedirect,
@@ -324,6 +370,8 @@ func Faults() []Fault {
 		Discovery500, DiscoverySlow, DiscoveryHuge, DiscoveryHTML, DiscoveryRedirect,
 		DiscoveryWrongIssuer, DiscoverySlashIssuer, DiscoveryPlainHTTP,
 		NoIssParameter, NoUserInfo, NoEndSession, NoRevocation, NoIntrospection, NoRegistration,
-		EndSession500, Revocation500,
+		NoCheckSession, NoBackChannelLogout, NoFrontChannelLogout,
+		EndSession500, Revocation500, LogoutWrongState, LogoutMissingState,
+		LogoutTokenAlgNone, LogoutTokenWrongKey, LogoutTokenPlainType, LogoutTokenTwice,
 	}
 }

@@ -36,6 +36,7 @@ func TestFaults(t *testing.T) {
 	for _, group := range []map[clienttest.Fault]check{
 		callbackFaults(), claimFaults(), signatureFaults(), encryptionFaults(), tokenFaults(), refreshFaults(),
 		userInfoFaults(), introspectionFaults(), registrationFaults(), jwksFaults(), discoveryFaults(), logoutFaults(),
+		sessionStateFaults(), stepUpFaults(), resourceFaults(), returnFaults(), logoutTokenFaults(),
 	} {
 		maps.Copy(checks, group)
 	}
@@ -374,6 +375,7 @@ func tokenFaults() map[clienttest.Fault]check {
 			code := f.signIn().Get("code")
 			held(t, f, "token", func() (*http.Response, error) { return f.post("/token", f.exchangeForm(code)) })
 		},
+		clienttest.TokenAnswerSlow:   slowAnswer,
 		clienttest.NoAccessToken:     spoils(func(got answer) bool { return got.AccessToken == "" && got.IDToken != "" }),
 		clienttest.DoubleAccessToken: doubleAccessToken,
 		clienttest.WrongTokenType:    spoils(func(got answer) bool { return got.TokenType == "DPoP" }),

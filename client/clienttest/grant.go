@@ -18,7 +18,8 @@ type grant struct {
 	challenge, nonce    string
 	scope               []string
 	audience            string
-	jkt                 string // dpop_jkt, the thumbprint of the key that the tokens are bound to; empty: none
+	resources           []string // that the authorization request named (RFC 8707)
+	jkt                 string   // dpop_jkt, the thumbprint of the key that the tokens are bound to; empty: none
 	session             session
 	machine             bool // there is no user: the client itself
 	dead                bool // guarded by Provider.mu
@@ -32,7 +33,7 @@ type code struct {
 
 type refreshToken struct {
 	grant *grant
-	used  bool
+	used  time.Time // zero: not yet
 }
 
 type accessToken struct {
@@ -76,8 +77,9 @@ func (p *Provider) redeem(value, client string) (*grant, *endpointError) {
 }
 
 // renew uses a refresh token up, if they rotate. One that comes twice has been stolen, so its grant dies
-// (RFC 9700 section 4.14.2).
+// (RFC 9700 section 4.14.2); but an answer may be lost, so a provider can have a leeway.
 func (p *Provider) renew(value, client string, rotate bool) (*grant, *endpointError) {
+	now := p.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.refresh[value]
@@ -86,14 +88,26 @@ func (p *Provider) renew(value, client string, rotate bool) (*grant, *endpointEr
 		return nil, invalidGrant("unknown refresh token")
 	case t.grant.client != client:
 		return nil, invalidGrant("the refresh token is another client's")
-	case t.used:
+	case !t.used.IsZero() && now.Sub(t.used) >= p.refreshLeeway:
 		t.grant.dead = true
 		return nil, invalidGrant("the refresh token was used before")
 	case t.grant.dead:
 		return nil, invalidGrant("the grant was revoked")
 	}
-	t.used = rotate
+	if rotate && t.used.IsZero() {
+		t.used = now
+	}
 	return t.grant, nil
+}
+
+// refreshGrant finds the grant of a refresh token; nil: there is none.
+func (p *Provider) refreshGrant(value string) *grant {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.refresh[value]; t != nil {
+		return t.grant
+	}
+	return nil
 }
 
 func (p *Provider) newRefreshToken(g *grant) string {

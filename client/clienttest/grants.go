@@ -91,13 +91,7 @@ func (p *Provider) traded(form url.Values, name string) *accessToken {
 
 // withAccessToken issues a token for the APIs that a request names.
 func (p *Provider) withAccessToken(g *grant, claims map[string]any, form url.Values) map[string]any {
-	switch audience := slices.Concat(form["audience"], form["resource"]); len(audience) {
-	case 0:
-	case 1:
-		claims["aud"] = audience[0]
-	default:
-		claims["aud"] = audience
-	}
+	setAudience(claims, slices.Concat(form["audience"], form["resource"]))
 	claims["jti"] = rand.Text()
 	return map[string]any{
 		"access_token": p.issueAccessToken(g, claims),

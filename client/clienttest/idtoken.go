@@ -28,7 +28,7 @@ func (p *Provider) newIDToken(g *grant, subject, nonce string, with beside) stri
 	claims["exp"] = now.Add(p.idTokenTTL).Unix()
 	claims["auth_time"] = g.session.authTime.Unix()
 	claims["acr"] = g.session.acr
-	claims["amr"] = []string{"pwd"}
+	claims["amr"] = g.session.amr
 	claims["sid"] = g.session.id
 	with.hash(claims, algorithm)
 	delete(claims, "nonce")

@@ -86,7 +86,7 @@ func (p *Provider) refreshable(token string) *grant {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.refresh[token]
-	if t == nil || t.used || t.grant.dead {
+	if t == nil || !t.used.IsZero() || t.grant.dead {
 		return nil
 	}
 	return t.grant

@@ -25,6 +25,7 @@ func (p *Provider) prepareServer() {
 			p.connections.Done()
 		}
 	}}
+	p.outside = &http.Transport{DisableKeepAlives: true} // nothing is left behind
 	p.transport = &http.Transport{
 		DialContext: p.dial,
 		// A connection without TLS for https: net/http takes what this returns as

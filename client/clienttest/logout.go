@@ -1,13 +1,16 @@
 package clienttest
 
 import (
+	"crypto/rand"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 // serveLogout signs the user out at the provider and sends the browser back
 // (RP-Initiated Logout section 2). Without an ID token that says who asks, the user is
-// asked; with one, that session ends.
+// asked; with one, that session ends. Clients hear of it before the browser: by a logout
+// token, and then by an iframe in a page on the way.
 func (p *Provider) serveLogout(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case p.has(NoEndSession):
@@ -26,12 +29,15 @@ func (p *Provider) serveLogout(w http.ResponseWriter, r *http.Request) {
 	case hinted == nil && !confirmed:
 		p.writeLogoutPage(w, r.Form)
 		return
-	case hinted != nil:
-		p.endSession(hinted.session.id)
 	}
-	p.endBrowserSession(w, r, hinted)
-	if target == "" {
-		writeSignedOutPage(w)
+	ended := p.signOut(hinted, p.browserSession(r))
+	if p.browserSession(r) == nil {
+		p.clearBrowserSession(w)
+	}
+	p.notify(ended, false)
+	frames := p.frames(ended)
+	if target == "" || len(frames) > 0 {
+		writeSignedOutPage(w, frames, target)
 		return
 	}
 	w.Header().Set("Location", target)
@@ -65,18 +71,46 @@ func (p *Provider) parseLogout(q url.Values) (hinted *grant, target, problem str
 	if q.Has("state") {
 		back.Set("state", q.Get("state"))
 	}
+	if p.has(LogoutWrongState) {
+		back.Set("state", rand.Text())
+	}
+	if p.has(LogoutMissingState) {
+		back.Del("state")
+	}
 	return hinted, withQuery(target, back), ""
 }
 
-// endBrowserSession ends the session of the browser, unless the ID token is of another
-// one.
-func (p *Provider) endBrowserSession(w http.ResponseWriter, r *http.Request, hinted *grant) {
-	s := p.browserSession(r)
-	if s != nil && hinted != nil {
-		return
+// signOut ends the session that an ID token is of, or without one that of the browser.
+func (p *Provider) signOut(hinted *grant, s *session) []endedSession {
+	sid := ""
+	switch {
+	case hinted != nil:
+		sid = hinted.session.id
+	case s != nil:
+		sid = s.id
 	}
-	if s != nil {
-		p.endSession(s.id)
+	return p.end(func(s *session) bool { return s.id == sid })
+}
+
+// frames are the front-channel logout URIs of the clients that sessions were used for
+// (Front-Channel Logout section 3).
+func (p *Provider) frames(ended []endedSession) []string {
+	if p.has(NoFrontChannelLogout) {
+		return nil
 	}
-	p.clearBrowserSession(w)
+	var all []string
+	for _, c := range p.registeredClients() {
+		for _, s := range ended {
+			if c.FrontChannelLogoutURI == "" || !slices.Contains(s.clients, c.ID) {
+				continue
+			}
+			values := url.Values{}
+			if c.FrontChannelLogoutSessionRequired {
+				values.Set("iss", p.Issuer())
+				values.Set("sid", s.id)
+			}
+			all = append(all, withQuery(c.FrontChannelLogoutURI, values))
+		}
+	}
+	return all
 }

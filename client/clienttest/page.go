@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -26,6 +27,9 @@ type page struct {
 	Confirm string     // the label of a single button; empty: none
 	Auto    bool       // press it as soon as the page is there, where scripts run
 	Ask     string     // the label of a field for a user code; empty: none
+
+	Frames []string     // the addresses of iframes that nobody sees
+	Next   template.URL // where to go when they have been loaded, or some time later; empty: nowhere
 }
 
 // A choice is who can sign in.
@@ -50,19 +54,38 @@ func (c page) write(w http.ResponseWriter, status int) {
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+c.Nonce+
-		"'; script-src 'nonce-"+c.Nonce+"'; base-uri 'none'; frame-ancestors 'none'")
+		"'; script-src 'nonce-"+c.Nonce+"'; base-uri 'none'; frame-ancestors 'none'"+c.frameSources())
 	w.WriteHeader(status)
 	if err := template.Must(template.New("page").Parse(pageText)).Execute(w, c); err != nil {
 		return // the browser has gone
 	}
 }
 
+// frameSources lets the iframes of the page be loaded.
+func (c page) frameSources() string {
+	if len(c.Frames) == 0 {
+		return ""
+	}
+	sources := "; frame-src"
+	for _, frame := range c.Frames {
+		sources += " " + origin(frame)
+	}
+	return sources
+}
+
 func writeErrorPage(w http.ResponseWriter, problem string) {
 	page{Title: "This did not work", Text: problem, Problem: true}.write(w, http.StatusBadRequest)
 }
 
-func writeSignedOutPage(w http.ResponseWriter) {
-	page{Title: "Signed out", Text: "You are signed out at this provider."}.write(w, http.StatusOK)
+// writeSignedOutPage loads the front-channel logout URIs, and goes on to an address that is
+// registered, whatever its scheme.
+func writeSignedOutPage(w http.ResponseWriter, frames []string, target string) {
+	page{
+		Title:  "Signed out",
+		Text:   "You are signed out at this provider.",
+		Frames: frames,
+		Next:   template.URL(target),
+	}.write(w, http.StatusOK)
 }
 
 // writePostPage posts an answer to the application (OAuth 2.0 Form Post Response Mode).
@@ -94,9 +117,16 @@ func (p *Provider) writeLogoutPage(w http.ResponseWriter, q url.Values) {
 
 // writeSignInPage asks who the user is. The request goes through the form as it came, and is
 // checked again when it returns.
-func (p *Provider) writeSignInPage(w http.ResponseWriter, q url.Values, a *authorization) {
+func (p *Provider) writeSignInPage(w http.ResponseWriter, q url.Values, a *authorization, s *session) {
+	title := "Sign in"
+	switch {
+	case slices.Contains(a.prompt, "select_account"):
+		title = "Choose an account"
+	case s != nil:
+		title = "Sign in again"
+	}
 	page{
-		Title:  "Sign in",
+		Title:  title,
 		Action: p.endpoint(pathSignIn),
 		Fields: url.Values{"request": {q.Encode()}},
 		Choice: p.choice(a),
@@ -143,7 +173,7 @@ func (p *Provider) serveSignIn(w http.ResponseWriter, r *http.Request) {
 	subject := strings.TrimSpace(r.PostForm.Get("subject"))
 	cancelled := r.PostForm.Has("cancel")
 	if refused == nil && !cancelled && (subject == "" || len(subject) > maxSubject) {
-		p.writeSignInPage(w, request, a)
+		p.writeSignInPage(w, request, a, p.browserSession(r))
 		return
 	}
 	if refused == nil && cancelled {
@@ -156,7 +186,7 @@ func (p *Provider) serveSignIn(w http.ResponseWriter, r *http.Request) {
 		p.respond(w, a, p.outcome(a, nil, refused))
 		return
 	}
-	s := p.newSession(subject, a.acr)
+	s := p.signedIn(a, subject, p.browserSession(r))
 	p.setBrowserSession(w, s)
 	p.respond(w, a, p.grantCode(a, s))
 }

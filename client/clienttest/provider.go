@@ -11,6 +11,10 @@
 //	callback, err := op.SignIn(login.URL(), "alice")
 //	tokens, err := rp.Exchange(ctx, login, callback.Query())
 //
+// SignIn plays a new browser each time; [Provider.NewBrowser] makes one that stays signed in.
+// When a session at the provider ends ([Browser.SignOut], [Provider.EndSession]), the clients
+// that say how are told; [Provider.SetApplication] lets that happen in memory too.
+//
 // It is reached over pipes in memory ([Provider.HTTPClient]), which works in a
 // testing/synctest bubble, or over a loopback socket ([Provider.Listen]), where a
 // browser finds a sign-in page. It does not link package testing into a program.
@@ -71,6 +75,30 @@ type Options struct {
 	// and the old one stays good.
 	NoRotation bool
 
+	// RefreshLeeway is for how long a refresh token that was used up can be used again, as
+	// with Auth0 and Okta. Zero: not at all; using it again ends the grant.
+	RefreshLeeway time.Duration
+
+	// ACRValues are the authentication context classes that there are: the others of a
+	// request are not listened to, unless its claims call them essential, and the metadata
+	// lists these. Zero: a sign-in has any that is asked for, and the metadata says nothing.
+	ACRValues []string
+
+	// OAuthOnly makes it a provider like GitHub, which does not speak OpenID Connect: no
+	// discovery, no keys, no ID token, no nonce, no iss, no refresh token, no logout. Below
+	// the Issuer it has
+	//
+	//	/login/oauth/authorize      with PKCE for who wants it
+	//	/login/oauth/access_token   answers as a form, or as JSON for who accepts that; errors have status 200
+	//	/user                       id (a number), login, name; email is null
+	//	/user/emails                with the scope user:email or user, else 404
+	//
+	// Clients use client_secret_post where they do not say. A user's id is the int in the claim
+	// id, or one made of the subject, which is the login. Config has no endpoints, for they
+	// cannot be discovered. Faults of the authorization answer, of the token endpoint and of
+	// userinfo are there too, as far as they make sense.
+	OAuthOnly bool
+
 	// DPoPNonce makes DPoP proofs need a nonce, which the answer to one without it has (RFC
 	// 9449 section 8). A client whose authorization request has dpop_jkt gets bound tokens in
 	// any case.
@@ -86,8 +114,8 @@ type Client struct {
 	Secret string // empty: a public client
 
 	// AuthMethod is how the client must authenticate, and the only way it can:
-	// client_secret_basic, client_secret_post or none. Zero: client_secret_basic,
-	// or none without a Secret.
+	// client_secret_basic, client_secret_post or none. Zero: client_secret_basic (with
+	// Options.OAuthOnly client_secret_post), or none without a Secret.
 	AuthMethod string
 
 	// IDTokenSignedResponseAlg is HS256, HS384 or HS512 for a client whose ID tokens are
@@ -107,10 +135,29 @@ type Client struct {
 	// PostLogoutRedirectURLs are compared byte for byte. Zero: every URL on the
 	// origin of a redirect URL.
 	PostLogoutRedirectURLs []string
+
+	// BackChannelLogoutURI is where a logout token is posted when a session ends that the
+	// client was signed in by (Back-Channel Logout section 2.5). Zero: the client hears of
+	// nothing. See Provider.SetApplication.
+	BackChannelLogoutURI string
+
+	// BackChannelLogoutSessionRequired puts a sid into every logout token, so that EndSessions
+	// sends one for each session. Zero: it sends one with sub alone.
+	BackChannelLogoutSessionRequired bool
+
+	// FrontChannelLogoutURI is in an iframe of the page that a browser sees at the
+	// end_session endpoint (Front-Channel Logout section 3). Zero: none, and without
+	// another client's there is no page where there is an address to go back to.
+	FrontChannelLogoutURI string
+
+	// FrontChannelLogoutSessionRequired puts iss and sid into the query of that address.
+	FrontChannelLogoutSessionRequired bool
 }
 
 // A User can sign in. Claims stand in ID tokens and in the userinfo answer,
-// whatever scope was asked for; they cannot replace a claim of the protocol.
+// whatever scope was asked for; they cannot replace a claim of the protocol. Only acr (a
+// string) and amr (a []string) are those of the user's sign-ins where the request wants no
+// other acr; without them they are "1" and "pwd". For another acr, amr is pwd, otp and mfa.
 type User struct {
 	Subject string // 1 to 255 bytes
 	Claims  map[string]any
@@ -124,10 +171,14 @@ type Provider struct {
 	idTokenTTL           time.Duration
 	algorithm            string
 	noRotation           bool
+	refreshLeeway        time.Duration
+	acrValues            []string // nil: any
+	oauthOnly            bool
 	audience             string
 	opaque               bool
 	dpopNonce            string // that proofs must carry; empty: none
 	transport            *http.Transport
+	outside              *http.Transport // to applications
 	server               *http.Server
 	memory               *pipeListener
 	serving, connections sync.WaitGroup
@@ -143,7 +194,12 @@ type Provider struct {
 	released chan struct{} // closed when the requests held by a slow fault may go on
 	closed   bool
 
+	held         int                     // requests, by slow faults
+	heldChanged  chan struct{}           // closed then
+	applications map[string]http.Handler // by origin
+
 	sessions map[string]*session // by the value of the cookie
+	visits   map[string][]string // the clients that a session was used for, by sid
 	codes    map[string]*code
 	refresh  map[string]*refreshToken
 	access   map[string]*accessToken
@@ -153,6 +209,7 @@ type Provider struct {
 
 	requests []*Request
 	counts   map[string]int
+	notices  []Notice
 }
 
 // New makes a provider; nil means the defaults. Options that no provider could
@@ -169,12 +226,18 @@ func New(opts *Options) *Provider {
 		idTokenTTL:     orDefault(opts.IDTokenTTL, defaultTTL),
 		algorithm:      orDefault(opts.Algorithm, "RS256"),
 		noRotation:     opts.NoRotation,
+		refreshLeeway:  opts.RefreshLeeway,
+		acrValues:      slices.Clone(opts.ACRValues),
+		oauthOnly:      opts.OAuthOnly,
 		audience:       opts.Audience,
-		opaque:         opts.OpaqueAccessTokens,
+		opaque:         opts.OpaqueAccessTokens || opts.OAuthOnly,
 		dpopNonce:      newNonce(opts.DPoPNonce),
 		issuer:         orDefault(opts.Issuer, defaultIssuer),
 		released:       make(chan struct{}),
+		heldChanged:    make(chan struct{}),
+		applications:   map[string]http.Handler{},
 		sessions:       map[string]*session{},
+		visits:         map[string][]string{},
 		codes:          map[string]*code{},
 		refresh:        map[string]*refreshToken{},
 		access:         map[string]*accessToken{},
@@ -192,7 +255,11 @@ func New(opts *Options) *Provider {
 	if u, err := url.Parse(p.issuer); err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		panic(fmt.Sprintf("clienttest: an issuer is an absolute URL without query and fragment, not %q", p.issuer))
 	}
-	p.clients = register(opts.Clients)
+	usual := secretBasic
+	if p.oauthOnly {
+		usual = secretPost
+	}
+	p.clients = register(opts.Clients, usual)
 	users := opts.Users
 	if len(users) == 0 {
 		users = defaultUsers()
@@ -308,6 +375,9 @@ func (p *Provider) Config(redirectURL string) client.Config {
 		Now:          p.Now,
 
 		IDTokenSignedResponseAlg: c.IDTokenSignedResponseAlg,
+	}
+	if p.oauthOnly {
+		cfg.Scopes = []string{"read:user", "user:email"}
 	}
 	if c.AuthMethod == secretPost {
 		cfg.Auth = client.SecretPost{}

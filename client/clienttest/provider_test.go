@@ -197,6 +197,9 @@ func TestRedaction(t *testing.T) {
 			t.Errorf("a secret of %d bytes is printed", len(canary))
 		}
 	}
+	if text := fmt.Sprintf("%+v", f.op.NewBrowser()); text != "clienttest.Browser(https://op.example.com)" {
+		t.Errorf("a browser prints as %s", text)
+	}
 	if !strings.Contains(out.String(), "clienttest.Provider(https://op.example.com)") || !strings.Contains(out.String(), "/token") {
 		t.Error("nothing is printed at all")
 	}

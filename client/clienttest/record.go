@@ -29,6 +29,8 @@ const (
 	endSessionEndpoint    = "end_session"
 	registrationEndpoint  = "registration"
 	configurationEndpoint = "client_configuration"
+	checkSessionEndpoint  = "check_session"
+	emailsEndpoint        = "emails"
 	elsewhereEndpoint     = "elsewhere"
 	unknownEndpoint       = "unknown"
 )
@@ -37,7 +39,7 @@ func endpoints() []string {
 	return []string{
 		discoveryEndpoint, jwksEndpoint, authorizationEndpoint, signInEndpoint, tokenEndpoint,
 		userInfoEndpoint, revocationEndpoint, introspectionEndpoint, deviceEndpoint, devicePageEndpoint, endSessionEndpoint,
-		registrationEndpoint, configurationEndpoint, elsewhereEndpoint, unknownEndpoint,
+		registrationEndpoint, configurationEndpoint, checkSessionEndpoint, emailsEndpoint, elsewhereEndpoint, unknownEndpoint,
 	}
 }
 
@@ -47,7 +49,7 @@ type Request struct {
 	// Endpoint is discovery, jwks, authorization, sign_in (the form of the sign-in
 	// page), token, userinfo, revocation, introspection, device_authorization, device (the page
 	// where people type a user code), end_session, registration, client_configuration, elsewhere
-	// (another host, where a fault redirected to) or unknown.
+	// (another host, where a fault redirected to), check_session, emails or unknown.
 	Endpoint string
 	Method   string
 	Path     string
@@ -124,6 +126,9 @@ func (p *Provider) route(r *http.Request) (string, http.HandlerFunc) {
 	if r.Host == elsewhere {
 		return elsewhereEndpoint, http.NotFound
 	}
+	if p.oauthOnly {
+		return p.routeOAuth(r)
+	}
 	switch r.URL.Path {
 	case p.path(pathDiscovery):
 		return discoveryEndpoint, allow(p.serveDiscovery, "GET")
@@ -147,6 +152,8 @@ func (p *Provider) route(r *http.Request) (string, http.HandlerFunc) {
 		return devicePageEndpoint, allow(p.serveDevicePage, "GET", "POST")
 	case p.path(pathLogout):
 		return endSessionEndpoint, allow(p.serveLogout, "GET", "POST")
+	case p.path(pathCheck):
+		return checkSessionEndpoint, allow(p.serveCheckSession, "GET")
 	case p.path(pathRegister):
 		return registrationEndpoint, allow(p.serveRegistration, "POST")
 	}

@@ -13,6 +13,7 @@ func (c Client) public() map[string]any {
 	return map[string]any{
 		"ID": c.ID, "AuthMethod": c.AuthMethod,
 		"RedirectURLs": c.RedirectURLs, "PostLogoutRedirectURLs": c.PostLogoutRedirectURLs,
+		"BackChannelLogoutURI": c.BackChannelLogoutURI, "FrontChannelLogoutURI": c.FrontChannelLogoutURI,
 	}
 }
 
@@ -43,3 +44,8 @@ func (r Request) MarshalJSON() ([]byte, error) { return json.Marshal(r.String())
 
 // Format prints the issuer, whatever the verb.
 func (p *Provider) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "clienttest.Provider(%s)", p.Issuer()) }
+
+// Format prints the issuer, whatever the verb: the cookie is a secret.
+func (b *Browser) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "clienttest.Browser(%s)", b.provider.Issuer())
+}

@@ -26,13 +26,17 @@ type registered struct {
 	registration *registration // nil: it was there from the start
 }
 
-func register(clients []Client) []*registered {
+// register checks clients, with how those that do not say authenticate with a secret.
+func register(clients []Client, usual string) []*registered {
 	if len(clients) == 0 {
 		clients = []Client{{ID: "web", Secret: rand.Text()}}
 	}
 	var all []*registered
 	for _, c := range clients {
-		c.AuthMethod = orDefault(c.AuthMethod, defaultMethod(c.Secret))
+		if c.AuthMethod == "" && c.Secret != "" {
+			c.AuthMethod = usual
+		}
+		c.AuthMethod = orDefault(c.AuthMethod, authNone)
 		if c.ID == "" {
 			panic("clienttest: a client needs an ID")
 		}
@@ -53,13 +57,6 @@ func register(clients []Client) []*registered {
 	return all
 }
 
-func defaultMethod(secret string) string {
-	if secret == "" {
-		return authNone
-	}
-	return secretBasic
-}
-
 // client finds a registered client; nil: there is none of that ID. The copy stays as it
 // is while Config adds to the original.
 func (p *Provider) client(id string) *registered {
@@ -72,6 +69,18 @@ func (p *Provider) client(id string) *registered {
 		}
 	}
 	return nil
+}
+
+// registeredClients returns copies of all clients.
+func (p *Provider) registeredClients() []*registered {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []*registered
+	for _, c := range p.clients {
+		found := *c
+		all = append(all, &found)
+	}
+	return all
 }
 
 // authMethods are those of the clients that were there from the start, and no other, so

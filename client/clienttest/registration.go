@@ -153,6 +153,8 @@ func (c *registered) become(m *client.ClientMetadata) {
 	c.AuthMethod = m.TokenEndpointAuthMethod
 	c.RedirectURLs = slices.Clone(m.RedirectURIs)
 	c.PostLogoutRedirectURLs = slices.Clone(m.PostLogoutRedirectURIs)
+	c.BackChannelLogoutURI, c.BackChannelLogoutSessionRequired = m.BackchannelLogoutURI, m.BackchannelLogoutSessionRequired
+	c.FrontChannelLogoutURI, c.FrontChannelLogoutSessionRequired = m.FrontchannelLogoutURI, m.FrontchannelLogoutSessionRequired
 	c.IDTokenSignedResponseAlg = ""
 	if macBytes(m.IDTokenSignedResponseAlg) > 0 {
 		c.IDTokenSignedResponseAlg = m.IDTokenSignedResponseAlg

@@ -14,12 +14,15 @@ const retryAfter = "30" // seconds, of Token429
 // serveToken answers the grants of grantTypes (RFC 6749 sections 4.1.3, 4.4 and 6, RFC
 // 8628 section 3.4, RFC 8693).
 func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
-	p.hold(r.Context(), TokenSlow)
+	if !p.hold(r.Context(), TokenSlow) {
+		return // who hung up is gone, and what they asked for is not done
+	}
 	p.giveNonce(w)
 	if p.tokenFault(w, r) {
 		return
 	}
 	answer, refused := p.token(r)
+	p.hold(r.Context(), TokenAnswerSlow)
 	switch {
 	case refused != nil:
 		refused.write(w)
@@ -46,6 +49,8 @@ func (p *Provider) tokenFault(w http.ResponseWriter, r *http.Request) bool {
 		redirectElsewhere(w)
 	case p.has(InvalidGrant):
 		invalidGrant("the grant was revoked").write(w)
+	case p.has(InvalidTarget) && r.PostForm.Has("resource"):
+		invalidTarget("there is no token for this resource").write(w)
 	case p.has(InvalidClient):
 		invalidClient("unknown client").write(w)
 	case p.has(RefreshEmpty400) && r.PostForm.Get("grant_type") == "refresh_token":
@@ -101,7 +106,11 @@ func (p *Provider) exchange(r *http.Request, c *registered) (map[string]any, *en
 	if subtle.ConstantTimeCompare([]byte(encode(sum[:])), []byte(g.challenge)) != 1 {
 		return nil, invalidGrant("the code_verifier does not match the code_challenge")
 	}
-	answer := p.tokens(g, g.session.subject, g.nonce, g.scope)
+	audience, refused := p.resources(g, r.PostForm)
+	if refused != nil {
+		return nil, refused
+	}
+	answer := p.tokens(g, g.session.subject, g.nonce, g.scope, audience...)
 	if g.has(scopeOffline) {
 		answer["refresh_token"] = p.newRefreshToken(g)
 	}
@@ -111,8 +120,13 @@ func (p *Provider) exchange(r *http.Request, c *registered) (map[string]any, *en
 // renewTokens trades a refresh token (RFC 6749 section 6). The new ID token has no nonce
 // (OpenID Connect Core section 12.2).
 func (p *Provider) renewTokens(r *http.Request, c *registered) (map[string]any, *endpointError) {
+	value := r.PostForm.Get("refresh_token")
+	audience, refused := p.resources(p.refreshGrant(value), r.PostForm)
+	if refused != nil {
+		return nil, refused
+	}
 	rotate := !p.noRotation && !p.has(RefreshNoRotation)
-	g, refused := p.renew(r.PostForm.Get("refresh_token"), c.ID, rotate)
+	g, refused := p.renew(value, c.ID, rotate)
 	if refused == nil {
 		refused = g.checkKey(c.proved)
 	}
@@ -130,7 +144,7 @@ func (p *Provider) renewTokens(r *http.Request, c *registered) (map[string]any, 
 	if p.has(RefreshOtherSub) {
 		subject = otherUser
 	}
-	answer := p.tokens(g, subject, "", scope)
+	answer := p.tokens(g, subject, "", scope, audience...)
 	if rotate {
 		answer["refresh_token"] = p.newRefreshToken(g)
 	}
@@ -140,8 +154,8 @@ func (p *Provider) renewTokens(r *http.Request, c *registered) (map[string]any, 
 	return answer, nil
 }
 
-func (p *Provider) tokens(g *grant, subject, nonce string, scope []string) map[string]any {
-	accessToken := p.newAccessToken(g, subject, scope)
+func (p *Provider) tokens(g *grant, subject, nonce string, scope []string, audience ...string) map[string]any {
+	accessToken := p.newAccessToken(g, subject, scope, audience)
 	return map[string]any{
 		"access_token": accessToken,
 		"token_type":   g.tokenType(),

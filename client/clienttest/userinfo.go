@@ -8,18 +8,7 @@ import (
 // serveUserInfo answers with the claims of the user whose access token comes in the
 // Authorization header (OpenID Connect Core section 5.3).
 func (p *Provider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case p.has(NoUserInfo):
-		http.NotFound(w, r)
-		return
-	case p.has(UserInfo500):
-		serverError(w)
-		return
-	case p.has(UserInfoHTML):
-		writeHTML(w)
-		return
-	case p.has(UserInfoRedirect):
-		redirectElsewhere(w)
+	if p.userInfoFault(w, r) {
 		return
 	}
 	p.giveNonce(w)
@@ -37,6 +26,23 @@ func (p *Provider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.writeUserInfo(w, token.grant.session.subject)
+}
+
+// userInfoFault answers in place of the endpoint, if a fault says so.
+func (p *Provider) userInfoFault(w http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case p.has(NoUserInfo):
+		http.NotFound(w, r)
+	case p.has(UserInfo500):
+		serverError(w)
+	case p.has(UserInfoHTML):
+		writeHTML(w)
+	case p.has(UserInfoRedirect):
+		redirectElsewhere(w)
+	default:
+		return false
+	}
+	return true
 }
 
 func (p *Provider) writeUserInfo(w http.ResponseWriter, subject string) {
