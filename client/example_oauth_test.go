@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/url"
@@ -55,7 +56,7 @@ func primaryEmail(rp *client.Client, tokens *client.Tokens) (string, error) {
 		Email             string
 		Primary, Verified bool
 	}
-	if err := json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 1<<20)).Decode(&list); err != nil {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&list); err != nil {
 		return "", err
 	}
 	for _, address := range list {

@@ -86,11 +86,11 @@ func TestRefreshForRejects(t *testing.T) {
 	tokens := p.signIn(c)
 	p.requests = nil
 	for want, opts := range map[string]GrantOptions{
-		`client: GrantOptions.Scopes: "a b" is not a scope`:                  {Scopes: []string{"a b"}},
-		`client: GrantOptions.Audience has an empty one`:                     {Audience: []string{""}},
-		`client: GrantOptions.Extra: "refresh_token" is set by this package`: {Extra: url.Values{"refresh_token": {"x"}}},
-		`client: GrantOptions.Extra: "grant_type" is set by this package`:    {Extra: url.Values{"grant_type": {"x"}}},
-		`client: GrantOptions.Resource: "files" is not an absolute URI without a fragment`:      {Resource: []string{"files"}},
+		`client: GrantOptions.Scopes: "a b" is not a scope`:                                {Scopes: []string{"a b"}},
+		`client: GrantOptions.Audience has an empty one`:                                   {Audience: []string{""}},
+		`client: GrantOptions.Extra: "refresh_token" is set by this package`:               {Extra: url.Values{"refresh_token": {"x"}}},
+		`client: GrantOptions.Extra: "grant_type" is set by this package`:                  {Extra: url.Values{"grant_type": {"x"}}},
+		`client: GrantOptions.Resource: "files" is not an absolute URI without a fragment`: {Resource: []string{"files"}},
 	} {
 		if _, err := c.RefreshFor(context.Background(), tokens, &opts); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
