@@ -128,6 +128,11 @@ func (c *Client) newLogin(opts *AuthorizeOptions) (*Login, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
+	if c.oauth != nil {
+		if err := opts.checkOAuthOptions(); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.cfg.checkRequest(opts, want); err != nil {
 		return nil, err
 	}
@@ -147,12 +152,15 @@ func (c *Client) newLogin(opts *AuthorizeOptions) (*Login, error) {
 		l.verifier = pkce.New()
 	}
 	l.state, l.nonce = newSecrets()
+	if c.oauth != nil {
+		l.nonce = "" // nothing would bring it back
+	}
 	if opts.MaxAge != nil {
 		maxAge := *opts.MaxAge
 		l.maxAge = &maxAge
 	}
 	if opts.Scopes != nil {
-		l.scope = joinScopes(opts.Scopes)
+		l.scope = c.joinScopes(opts.Scopes)
 	}
 	if len(opts.ACRValues) > 0 { // an empty list sends nothing, and so asks for nothing
 		l.acr = slices.Clone(opts.ACRValues)

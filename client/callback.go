@@ -15,11 +15,11 @@ import (
 const maxLoginAge = time.Hour
 
 // single are the parameters that a callback may have once: those of RFC 6749 4.1.2
-// and 4.2.2, Core 3.3.2.5, RFC 9207 and JARM. All others are ignored, as RFC 6749
-// 4.1.2 says.
+// and 4.2.2, Core 3.3.2.5, RFC 9207, JARM and Session Management 2. All others are ignored,
+// as RFC 6749 4.1.2 says.
 var single = [...]string{
 	"access_token", "code", "error", "error_description", "error_uri", "expires_in",
-	"id_token", "iss", "response", "state", "token_type",
+	"id_token", "iss", "response", "session_state", "state", "token_type",
 }
 
 // An arrival is what a callback brought, where every check that needs no token has
@@ -28,7 +28,12 @@ type arrival struct {
 	code, idToken, accessToken string // empty: not asked for
 	expiresIn, scope           string // of accessToken; empty: not said
 	issuer                     string // iss; empty: not said
+	sessionState               string // empty: not said, or not as it must be
 }
+
+// maxSessionState bounds session_state in bytes. It is a hash and a salt, of some 110, where
+// it is made as Session Management 3.2 has it.
+const maxSessionState = 512
 
 // checkCallback is everything that a callback must pass before anything of it is used or
 // sent anywhere, in this order: the Login is this client's and young enough; no
@@ -101,6 +106,9 @@ func readArrival(login *Login, params url.Values) (*arrival, error) {
 		scope:       params.Get("scope"),
 		issuer:      params.Get("iss"),
 	}
+	if s := params.Get("session_state"); len(s) <= maxSessionState && isVisible(s) { // it decides nothing here
+		a.sessionState = s
+	}
 	if login.want.has(asksToken) && !isVSChar(a.accessToken) { // RFC 6749 appendix A.12
 		return nil, reject("access_token", "has characters that none has")
 	}
@@ -123,6 +131,9 @@ func (c *Client) checkLogin(login *Login) error {
 	}
 	if login.clientID != c.cfg.ClientID {
 		return reject("login", "is of another client")
+	}
+	if (login.nonce == "") != (c.oauth != nil) {
+		return reject("login", "is of the other kind of client: one is of New, and one of NewOAuth")
 	}
 	if err := c.cfg.Profile.checkAnswer(login.want, login.mode); err != nil {
 		return reject("login", "is of another profile: "+err.Error())

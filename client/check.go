@@ -44,13 +44,17 @@ func (f Finding) String() string {
 // findings in the log. It sends two GET requests, for the metadata (unless Config.Metadata
 // is set) and for the keys, both past every cache and without credentials; a provider that
 // cannot be reached is a finding too. No findings mean that nothing is known to be wrong:
-// what the provider has registered for the client is visible to the provider alone.
+// what the provider has registered for the client is visible to the provider alone. Of a
+// client of NewOAuth it looks at the configuration alone, and sends nothing.
 //
 // The order is that of the questions, and always the same.
 func (c *Client) Check(ctx context.Context) []Finding {
 	v := &visit{cfg: &c.cfg, leeway: c.leeway()}
 	v.checkRedirectURL()
 	v.checkSecrets(c.Now())
+	if c.oauth != nil {
+		return v.findings // the provider says nothing of itself
+	}
 	if v.m = c.examineMetadata(ctx, v); v.m == nil {
 		return v.findings
 	}

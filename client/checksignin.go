@@ -179,7 +179,7 @@ func (v *visit) checkResponses() {
 }
 
 func (v *visit) checkLogout() {
-	if v.cfg.signsIn() && v.m.EndSessionEndpoint == "" {
+	if v.cfg.signsIn() && v.m.EndSessionEndpoint == "" && v.m.logoutQuirk() == nil {
 		v.found(SeverityWarning, "Issuer", "Tell people so, or link the provider's own page. At some it is a switch (Auth0: RP-Initiated Logout End Session Endpoint Discovery).",
 			"The provider has no end_session_endpoint: signing out ends the session here, and not the one there.")
 	}

@@ -16,7 +16,8 @@
 // [AuthorizeOptions] are what one sign-in asks for: who, how lately, for which API, and
 // by ResponseType and ResponseMode what comes back and how, by a form or signed (JARM).
 // [Client.InitiateLogin] is for a sign-in that begins at another site, and [NewLogin] for one
-// that an app or a page began by itself.
+// that an app or a page began by itself. [NewOAuth] is for providers that have no OpenID
+// Connect, such as GitHub.
 //
 // # What to do with tokens
 //
@@ -205,11 +206,12 @@ type Config struct {
 	IntrospectionDecrypt []jwtverify.DecryptionKey
 }
 
-// A Client signs users in at one provider. New makes one; the zero Client is of no
-// use. It is safe for concurrent use.
+// A Client signs users in at one provider. New makes one, and NewOAuth one for a provider
+// without OpenID Connect; the zero Client is of no use. It is safe for concurrent use.
 type Client struct {
 	cfg   Config
-	scope string // asked for where the options say nothing
+	scope string         // asked for where the options say nothing
+	oauth *oauthProvider // nil: the provider has OpenID Connect
 
 	identity   string // client and redirect URL, as every authorization request has them
 	encryption encryptionKeys
@@ -251,10 +253,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.RequestObject, err = cfg.RequestObject.completed(cfg.Profile); err != nil {
 		return nil, fmt.Errorf("client: Config.RequestObject: %w", err)
 	}
-	c := &Client{cfg: cfg, scope: joinScopes(cfg.Scopes)}
-	c.identity = "&client_id=" + url.QueryEscape(cfg.ClientID) + "&redirect_uri=" + url.QueryEscape(cfg.RedirectURL)
-	c.encryption.turn = make(chan struct{}, 1)
-	c.call, c.fetch = cfg.httpClients()
+	c := newClient(cfg)
 	if cfg.Metadata == nil {
 		return c, nil
 	}
@@ -264,6 +263,15 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.cfg.Metadata = nil // the snapshot has it, and the caller may change theirs
 	return c, nil
+}
+
+// newClient makes a Client that knows nothing of its provider.
+func newClient(cfg Config) *Client {
+	c := &Client{cfg: cfg, scope: joinScopes(cfg.Scopes)}
+	c.identity = "&client_id=" + url.QueryEscape(cfg.ClientID) + "&redirect_uri=" + url.QueryEscape(cfg.RedirectURL)
+	c.encryption.turn = make(chan struct{}, 1)
+	c.call, c.fetch = cfg.httpClients()
+	return c
 }
 
 // Issuer returns Config.Issuer. With Config.Tenants that is a template: see IsIssuer.
@@ -291,7 +299,7 @@ func (c *Client) leeway() time.Duration {
 
 // Metadata returns what the provider says of itself, and discovers it if need be:
 // call it at the start of a program to fail fast, or from a readiness check. The
-// result is a copy.
+// result is a copy. For a client of NewOAuth it is what the OAuthConfig says.
 //
 // The error wraps ErrUnavailable where the provider cannot be reached, and
 // ErrRejected where its document does not pass (another issuer, an endpoint
@@ -309,8 +317,12 @@ func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 // stands on that library. Its Verifier method fetches keys by itself, over
 // Config.HTTPClient, and what it makes checks less than Exchange does; see [KeySet]. It
 // refuses ID tokens that are encrypted or authenticated with the ClientSecret, and with
-// Config.Tenants all of them, for it knows no templates.
+// Config.Tenants all of them, for it knows no templates. The error is that of
+// [Client.Metadata], and for a client of NewOAuth wraps ErrUnsupported.
 func (c *Client) Provider(ctx context.Context) (*oidc.Provider, error) {
+	if err := c.onlyOpenID("go-oidc"); err != nil {
+		return nil, err
+	}
 	s, err := c.provider(ctx)
 	if err != nil {
 		return nil, err

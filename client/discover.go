@@ -37,6 +37,7 @@ type snapshot struct {
 	auths    map[string]ClientAuth // by the name of the endpoint, where it may have its own
 	aliases  map[string]string     // for a client with a certificate, by the endpoint's own address
 	request  string                // the authorization endpoint, ready for parameters
+	logout   *logoutQuirk          // nil: RP-Initiated Logout
 	until    time.Time
 }
 
@@ -209,6 +210,7 @@ func (c *Client) newSnapshot(document string, old *snapshot) (*snapshot, error) 
 		auth:     c.cfg.chooseAuth(m.TokenEndpointAuthMethodsSupported),
 		auths:    c.cfg.auths(m),
 		request:  openQuery(m.AuthorizationEndpoint),
+		logout:   m.logoutQuirk(),
 		verifier: verifier,
 		answers:  c.cfg.answerVerifier(m, keys),
 		userinfo: c.cfg.signedUserInfo().registered(&c.cfg, keys),

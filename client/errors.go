@@ -22,7 +22,7 @@ var (
 	ErrInvalidGrant = errors.New("grant no longer valid")
 	// ErrUnavailable: the provider could not be reached or is in trouble. Try later; tokens you hold are still good.
 	ErrUnavailable = errors.New("provider unavailable")
-	// ErrUnsupported: the provider's metadata does not offer it.
+	// ErrUnsupported: the provider's metadata does not offer it, or it has no OpenID Connect.
 	ErrUnsupported = errors.New("not supported by the provider")
 )
 
@@ -72,7 +72,7 @@ func (e *CallbackError) Unwrap() error { return ErrRejected }
 //
 // errors.As also finds an [oauth2.RetrieveError] in it, whose Body is empty.
 type ResponseError struct {
-	Endpoint    string // "discovery", "WebFinger", "token", "userinfo", "revocation", "introspection", "registration", "client configuration", "device authorization" or "backchannel authentication"
+	Endpoint    string // "discovery", "WebFinger", "token", "userinfo", "user", "revocation", "introspection", "registration", "client configuration", "device authorization" or "backchannel authentication"
 	Status      int    // of HTTP; 0: no answer
 	Code        string // error (RFC 6749 5.2); empty: none was found
 	Description string // error_description

@@ -34,6 +34,9 @@ import (
 // Without a code in the response type nothing is sent. Tokens then has the ID token of the
 // callback, and with id_token token its access token, but no refresh token.
 //
+// With a client of [NewOAuth] there is no ID token, and an id_token is refused: the user
+// endpoint is asked who signed in, after the code was traded.
+//
 // The error is an [*AuthError] where the provider refused; it wraps ErrRejected
 // (and a [*CallbackError] says why) where a check failed, ErrInvalidGrant where the
 // code was not good, and ErrUnavailable where the provider or its keys could not be
@@ -97,7 +100,7 @@ func (a *arrival) speaksFor(id *jwtverify.IDToken) error {
 
 // tokens are what a callback without a code brought (Core 3.2.2.5).
 func (a *arrival) tokens(login *Login, id *jwtverify.IDToken, received time.Time) *Tokens {
-	t := &Tokens{TokenType: "Bearer", IDToken: id, received: received.Truncate(time.Second)}
+	t := &Tokens{TokenType: "Bearer", IDToken: id, SessionState: a.sessionState, received: received.Truncate(time.Second)}
 	if a.accessToken == "" {
 		return t
 	}
@@ -129,6 +132,9 @@ func (c *Client) trade(ctx context.Context, s *snapshot, login *Login, got *arri
 	if err != nil {
 		return nil, err
 	}
+	if c.oauth != nil {
+		return c.signedIn(ctx, s, login, a.tokens(sent))
+	}
 	if a.idToken == "" { // Core 3.1.3.3
 		return nil, fmt.Errorf("client: %w: the token answer has no id_token, although openid was asked for", ErrRejected)
 	}
@@ -143,7 +149,7 @@ func (c *Client) trade(ctx context.Context, s *snapshot, login *Login, got *arri
 		return nil, fmt.Errorf("client: %w: the ID tokens of the callback and of the token answer are of different users", ErrRejected)
 	}
 	t := a.tokens(sent)
-	t.IDToken = id
+	t.IDToken, t.SessionState = id, got.sessionState
 	if t.Scope == nil {
 		t.Scope = strings.Fields(login.scope)
 	}

@@ -54,6 +54,12 @@ func hostileEndpoints() []hostileEndpoint {
 		}},
 		{"authorization_code", "/token", readsJSON, `"oops" "no"`, beginExchange},
 		{"refresh_token", "/token", readsJSON, `"oops" "no"`, signedIn(func(ctx context.Context, c *Client, t *Tokens) error { _, err := c.Refresh(ctx, t); return err })},
+		{"refresh_token for another resource", "/token", readsJSON, `"oops" "no"`, signedIn(func(ctx context.Context, c *Client, t *Tokens) error {
+			_, err := c.RefreshFor(ctx, t, &GrantOptions{Resource: []string{"https://api.example.com"}})
+			return err
+		})},
+		{"authorization_code of OAuth", "/token", readsJSON, `"oops" "no"`, beginOAuth},
+		{"user", "/user", readsJSON, "id is missing", beginOAuth},
 		{"userinfo", "/userinfo", readsJSON, "sub is missing", signedIn(func(ctx context.Context, c *Client, t *Tokens) error { _, err := c.UserInfo(ctx, t); return err })},
 		{"revocation", "/revoke", readsStatus, "", signedIn(func(ctx context.Context, c *Client, t *Tokens) error {
 			return c.Revoke(ctx, &Tokens{RefreshToken: t.RefreshToken})
@@ -100,6 +106,16 @@ func hostileEndpoints() []hostileEndpoint {
 func beginExchange(p *op) func(context.Context) error {
 	c := p.client(nil)
 	login := p.authorize(c, nil)
+	return func(ctx context.Context) error { _, err := c.Exchange(ctx, login, callbackOf(login)); return err }
+}
+
+func beginOAuth(p *op) func(context.Context) error {
+	p.dropOpenID()
+	c := p.oauth(nil)
+	login, err := c.Authorize(context.Background(), nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
 	return func(ctx context.Context) error { _, err := c.Exchange(ctx, login, callbackOf(login)); return err }
 }
 

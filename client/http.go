@@ -187,7 +187,7 @@ func (a *answer) refuse(reason string) *ResponseError {
 // classify says what to do about an answer. A word of RFC 6749 5.2 says more than
 // the status: there are providers that send it with 200 or 500.
 func classify(status int, code string) error {
-	switch code {
+	switch standardError(code) {
 	case "invalid_grant", "expired_token": // RFC 8628 3.5, CIBA 11
 		return ErrInvalidGrant
 	case "temporarily_unavailable", "server_error":

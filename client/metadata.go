@@ -65,7 +65,9 @@ type Metadata struct {
 	TLSClientCertificateBoundAccessTokens      bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 	RequestParameterSupported                  bool `json:"request_parameter_supported,omitempty"`
 	BackchannelLogoutSupported                 bool `json:"backchannel_logout_supported,omitempty"`
+	BackchannelLogoutSessionSupported          bool `json:"backchannel_logout_session_supported,omitempty"` // logout tokens can have a sid
 	FrontchannelLogoutSupported                bool `json:"frontchannel_logout_supported,omitempty"`
+	FrontchannelLogoutSessionSupported         bool `json:"frontchannel_logout_session_supported,omitempty"` // requests can have iss and sid
 
 	raw      string     // the document; empty for one written by hand
 	ownQuery url.Values // of AuthorizationEndpoint
@@ -195,7 +197,9 @@ func (m *Metadata) fields() (texts map[string]*string, lists map[string]*[]strin
 		"tls_client_certificate_bound_access_tokens":     &m.TLSClientCertificateBoundAccessTokens,
 		"request_parameter_supported":                    &m.RequestParameterSupported,
 		"backchannel_logout_supported":                   &m.BackchannelLogoutSupported,
+		"backchannel_logout_session_supported":           &m.BackchannelLogoutSessionSupported,
 		"frontchannel_logout_supported":                  &m.FrontchannelLogoutSupported,
+		"frontchannel_logout_session_supported":          &m.FrontchannelLogoutSessionSupported,
 	}
 	return texts, lists, flags
 }

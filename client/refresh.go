@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/postern-go/postern/internal/strictjson"
@@ -30,7 +31,45 @@ import (
 // taken for one, unless it blames the client (invalid_client, invalid_dpop_proof). It wraps
 // ErrUnavailable where the provider is in trouble and t is still good; and
 // ErrRejected for every other answer.
+//
+// Tokens.Account and SessionState stay as they were: nobody is asked again.
 func (c *Client) Refresh(ctx context.Context, t *Tokens) (*Tokens, error) {
+	return c.refresh(ctx, t, nil)
+}
+
+// RefreshFor trades the refresh token of t for an access token for something else: another
+// API (opts.Resource, RFC 8707 2.2; opts.Audience at Auth0, with its multi-resource refresh
+// tokens), or less of the same (opts.Scopes, which may be no more than the user has granted,
+// RFC 6749 6). The provider decides which it gives; where opts is nil, it is Refresh.
+//
+// The result is Tokens of its own, beside t, with the new access token, its Expiry, and as
+// Scope what was granted or, where the answer does not say, what was asked for. Its
+// RefreshToken is the one to go on with, for t too: where the provider rotates, that of t is
+// used up from then on. So save it before anything else, in the place of the old one:
+//
+//	other, err := rp.RefreshFor(ctx, tokens, &client.GrantOptions{Resource: []string{"https://files.example.com"}})
+//	if err != nil { ... }
+//	tokens.RefreshToken = other.RefreshToken // and save tokens
+//
+// The access token of t stays good, but at providers which end it with its refresh token, such
+// as GitHub. Everything that uses one refresh token takes turns: this, Refresh, and a
+// TokenSource of the same tokens, or the provider may take the second use for theft.
+//
+// The error wraps ErrInvalidGrant only where the provider says so, or the answer's ID
+// token was refused: it may not like opts alone (invalid_target, invalid_scope), which is
+// ErrRejected. Otherwise it is as with [Client.Refresh].
+func (c *Client) RefreshFor(ctx context.Context, t *Tokens, opts *GrantOptions) (*Tokens, error) {
+	if opts == nil {
+		return c.Refresh(ctx, t)
+	}
+	if err := opts.validate(); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	return c.refresh(ctx, t, opts)
+}
+
+// refresh is one token request, and the verification of what it brings. opts may be nil.
+func (c *Client) refresh(ctx context.Context, t *Tokens, opts *GrantOptions) (*Tokens, error) {
 	if err := c.checkOwn(t); err != nil {
 		return nil, err
 	}
@@ -42,16 +81,23 @@ func (c *Client) Refresh(ctx context.Context, t *Tokens) (*Tokens, error) {
 		return nil, err
 	}
 	sent := c.Now()
-	a, err := c.token(ctx, s, url.Values{
+	a, err := c.token(ctx, s, opts.form(opts.scope(), url.Values{
 		"grant_type":    {"refresh_token"},
 		"refresh_token": {t.RefreshToken},
-	})
+	}))
+	if err != nil && opts == nil { // otherwise it may be these that are refused
+		err = c.deadGrant(t, err)
+	}
 	if err != nil {
-		return nil, c.deadGrant(t, err)
+		return nil, err
 	}
 	next := a.tokens(sent)
+	next.Account, next.SessionState = t.Account, t.SessionState
 	if next.RefreshToken == "" {
 		next.RefreshToken = t.RefreshToken
+	}
+	if next.Scope == nil && opts.scope() != "" {
+		next.Scope = slices.Clone(opts.Scopes) // RFC 6749 5.1
 	}
 	if next.Scope == nil {
 		next.Scope = t.Scope
@@ -133,7 +179,7 @@ func (c *Client) deadGrant(t *Tokens, err error) error {
 // blamesClient tells an error of the request that would hit any grant: a key that changed,
 // a clock that is wrong.
 func blamesClient(code string) bool {
-	return code == "invalid_client" || code == "invalid_dpop_proof" || code == useNonce
+	return standardError(code) == "invalid_client" || code == "invalid_dpop_proof" || code == useNonce
 }
 
 // checkOwn keeps tokens from being sent to a provider that they are not of.
@@ -141,7 +187,8 @@ func (c *Client) checkOwn(t *Tokens) error {
 	if t == nil {
 		return fmt.Errorf("client: %w: there are no tokens", ErrInvalidGrant)
 	}
-	if t.IDToken != nil && !c.cfg.isIssuer(t.IDToken.Issuer) {
+	strange := t.IDToken != nil && (c.oauth != nil || !c.cfg.isIssuer(t.IDToken.Issuer))
+	if strange || t.Account != nil && (c.oauth == nil || t.Account.Issuer != c.cfg.Issuer) {
 		return fmt.Errorf("client: %w: the tokens are of another issuer", ErrRejected)
 	}
 	return nil

@@ -59,6 +59,11 @@ func (c *Client) token(ctx context.Context, s *snapshot, form url.Values) (*toke
 	if err := t.check(c.cfg.tokenType()); err != nil {
 		return nil, a.refuse(err.Error())
 	}
+	if c.oauth != nil {
+		if err := t.withoutOpenID(); err != nil {
+			return nil, a.refuse(err.Error())
+		}
+	}
 	return t, nil
 }
 
@@ -197,7 +202,7 @@ func scopeList(v strictjson.Value) ([]string, bool) {
 // member (RFC 6749 5.2).
 func (s *snapshot) oauthError(a *answer) *ResponseError {
 	e := a.oauthError()
-	if e.Code == "invalid_client" {
+	if standardError(e.Code) == "invalid_client" {
 		methods, _ := s.metadata.authAt(a.endpoint.name)
 		e.Hint = authHint(s.authAt(a.endpoint.name), methods)
 	}

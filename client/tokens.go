@@ -28,6 +28,14 @@ type Tokens struct {
 	// which may be less than what was asked for; nil: the provider did not say.
 	AuthorizationDetails json.RawMessage
 
+	// Account is who signed in, where the client is one of NewOAuth. Nil: IDToken says it.
+	Account *Account
+
+	// SessionState is session_state of the callback (OpenID Connect Session Management 2),
+	// of at most 512 visible characters: what a page asks Metadata.CheckSessionIframe with.
+	// Nobody signed it, and it decides nothing. Empty: there was none, or none like that.
+	SessionState string
+
 	received time.Time // zero: not known
 }
 
@@ -54,11 +62,13 @@ func (t *Tokens) RefreshAt() time.Time {
 	return t.Expiry.Add(-ahead)
 }
 
-// Versions of stored Tokens. The first has no authorization details, and still is what
-// Tokens without them are written as.
+// Versions of stored Tokens. The first has no authorization details, the second nothing else
+// beyond that, and both still are what Tokens without the rest are written as: during a
+// deployment, programs of either age read them.
 const (
 	tokensPlain   = 1
 	tokensDetails = 2
+	tokensAny     = 3 // and an account and a session_state
 )
 
 var errTokensData = errors.New("client: not the data of Tokens")
@@ -70,10 +80,9 @@ func (t *Tokens) MarshalBinary() ([]byte, error) { return t.AppendBinary(nil) }
 
 // AppendBinary is MarshalBinary onto b.
 func (t *Tokens) AppendBinary(b []byte) ([]byte, error) {
-	if t.AuthorizationDetails == nil {
-		b = append(b, tokensPlain)
-	} else {
-		b = jwtpack.Append(append(b, tokensDetails), string(t.AuthorizationDetails))
+	b, err := t.appendExtras(b)
+	if err != nil {
+		return nil, err
 	}
 	b = binary.AppendVarint(b, unixOrZero(t.Expiry))
 	b = binary.AppendVarint(b, unixOrZero(t.received))
@@ -90,6 +99,24 @@ func (t *Tokens) AppendBinary(b []byte) ([]byte, error) {
 	return t.IDToken.AppendBinary(b)
 }
 
+// appendExtras adds the version and what not all Tokens have.
+func (t *Tokens) appendExtras(b []byte) ([]byte, error) {
+	details := string(t.AuthorizationDetails)
+	switch {
+	case t.Account == nil && t.SessionState == "" && t.AuthorizationDetails == nil:
+		return append(b, tokensPlain), nil
+	case t.Account == nil && t.SessionState == "":
+		return jwtpack.Append(append(b, tokensDetails), details), nil
+	}
+	b = jwtpack.Append(append(b, tokensAny), details)
+	b = jwtpack.Append(b, t.SessionState)
+	if t.Account == nil {
+		return jwtpack.Append(b, ""), nil
+	}
+	account, err := t.Account.MarshalBinary()
+	return jwtpack.Append(b, string(account)), err
+}
+
 // UnmarshalBinary restores what MarshalBinary wrote, and refuses all else. It does
 // not verify anything again: feed it only what comes from under your own seal.
 func (t *Tokens) UnmarshalBinary(data []byte) error {
@@ -99,6 +126,8 @@ func (t *Tokens) UnmarshalBinary(data []byte) error {
 	case tokensPlain:
 	case tokensDetails:
 		n.AuthorizationDetails = json.RawMessage(r.text())
+	case tokensAny:
+		n.readExtras(&r)
 	default:
 		return errTokensData
 	}
@@ -119,6 +148,22 @@ func (t *Tokens) UnmarshalBinary(data []byte) error {
 	}
 	*t = n
 	return nil
+}
+
+// readExtras reads what appendExtras wrote behind tokensAny.
+func (t *Tokens) readExtras(r *reader) {
+	if details := r.text(); details != "" {
+		t.AuthorizationDetails = json.RawMessage(details)
+	}
+	t.SessionState = r.text()
+	account := r.text()
+	if account == "" {
+		return
+	}
+	t.Account = new(Account)
+	if t.Account.UnmarshalBinary([]byte(account)) != nil {
+		r.fail()
+	}
 }
 
 func unixOrZero(t time.Time) int64 {

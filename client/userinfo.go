@@ -69,10 +69,13 @@ func (u UserInfo) MarshalJSON() ([]byte, error) { return redactedJSON, nil }
 // is JSON, and its claims are as good as the connection; or with
 // Config.UserInfoSignedResponseAlg a JWT, which [jwtverify.Verifier.UserInfo] checks.
 //
-// The error wraps ErrUnsupported where the provider has no such endpoint, or answers with
-// a JWT that nobody registered for, and is a [*ResponseError] for an answer that was not
+// The error wraps ErrUnsupported where the provider has no such endpoint, the client is one
+// of NewOAuth, or the answer is a JWT that nobody registered for, and is a [*ResponseError] for an answer that was not
 // accepted: Status 401 means that the access token is not good any more.
 func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
+	if err := c.onlyOpenID("userinfo"); err != nil {
+		return nil, err
+	}
 	if err := c.checkOwn(t); err != nil {
 		return nil, err
 	}

@@ -208,7 +208,7 @@ func clientOutcomes() map[clienttest.Fault]outcome {
 		clienttest.WrongJWEKey:             invalid("cannot be decrypted"),
 		clienttest.ZippedJWE:               invalid("zip asks for decompression"),
 
-		clienttest.TokenErrorIn200:   rejected("bad_verification_code"),
+		clienttest.TokenErrorIn200:   {client.ErrInvalidGrant, "bad_verification_code"},
 		clienttest.TokenHTML:         rejected("not application/json"),
 		clienttest.TokenHuge:         rejected("more than"),
 		clienttest.TokenSlow:         unavailable("timed out"),

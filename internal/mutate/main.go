@@ -29,7 +29,7 @@ func decisive() []target {
 	return []target{
 		{dir: "jwtverify"},
 		{dir: "client", files: []string{"callback.go", "exchange.go", "token.go", "refresh.go", "userinfo.go", "discover.go", "metadata.go", "http.go",
-			"introspect.go", "introspector.go", "signing.go"}},
+			"introspect.go", "introspector.go", "signing.go", "oauth.go", "account.go", "verifylogout.go"}},
 		{dir: "session", files: []string{"address.go", "attempt.go", "chunk.go", "open.go", "record.go", "seal.go"}},
 	}
 }
