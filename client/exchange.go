@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/postern-go/postern/internal/strictjson"
@@ -102,9 +101,9 @@ func (a *arrival) tokens(login *Login, id *jwtverify.IDToken, received time.Time
 		return t
 	}
 	t.AccessToken = a.accessToken
-	t.Scope = strings.Fields(login.scope)
+	t.Scope = splitScopes(login.scope)
 	if a.scope != "" {
-		t.Scope = strings.Fields(a.scope)
+		t.Scope = splitScopes(a.scope)
 	}
 	number, _ := strictjson.Parse(a.expiresIn)
 	if life, ok := lifetime(number); ok && life > 0 {
@@ -145,7 +144,7 @@ func (c *Client) trade(ctx context.Context, s *snapshot, login *Login, got *arri
 	t := a.tokens(sent)
 	t.IDToken = id
 	if t.Scope == nil {
-		t.Scope = strings.Fields(login.scope)
+		t.Scope = splitScopes(login.scope)
 	}
 	return t, nil
 }

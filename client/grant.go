@@ -147,7 +147,7 @@ func (c *Client) grant(ctx context.Context, s *snapshot, form url.Values, want a
 func (s *snapshot) granted(ctx context.Context, a *tokenAnswer, want asked, sent time.Time) (*Tokens, error) {
 	t := a.tokens(sent)
 	if t.Scope == nil && want.scope != "" {
-		t.Scope = strings.Fields(want.scope)
+		t.Scope = splitScopes(want.scope)
 	}
 	if a.idToken == "" {
 		if want.person && slices.Contains(t.Scope, "openid") { // Core 3.1.3.3

@@ -184,13 +184,16 @@ func lifetime(v strictjson.Value) (time.Duration, bool) {
 // scopeList reads scope, which is words in a string. Twitch sends an array.
 func scopeList(v strictjson.Value) ([]string, bool) {
 	if s, ok := v.String(); ok {
-		return strings.Fields(strings.Clone(s)), true
+		return splitScopes(strings.Clone(s)), true
 	}
 	list, ok := v.Strings()
-	for i, s := range list {
-		list[i] = strings.Clone(s)
-	}
-	return list, ok
+	return splitScopes(strings.Clone(strings.Join(list, " "))), ok
+}
+
+// splitScopes parts scopes at spaces, and at none of the other characters that Unicode
+// calls so (RFC 6749 3.3): what a provider takes for one scope never becomes two.
+func splitScopes(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' })
 }
 
 // oauthError makes the error of an answer that is one by its status or its error
