@@ -209,8 +209,24 @@ func (s *snapshot) oauthError(a *answer) *ResponseError {
 
 // oauthError is that of a snapshot, where no client authenticated.
 func (a *answer) oauthError() *ResponseError {
-	e := &ResponseError{Endpoint: a.endpoint.name, Status: a.status}
-	var code, description, uri string
+	code, description, uri := a.errorTexts()
+	e := &ResponseError{
+		Endpoint:    a.endpoint.name,
+		Status:      a.status,
+		Code:        clean(code, quoted, a.secrets),
+		Description: clean(description, maxDescription, a.secrets),
+		URI:         clean(uri, maxDescription, a.secrets),
+	}
+	if e.Code == "" {
+		e.reason = "no error code" // an HTML page, a redirect, a proxy in between
+	}
+	e.Err = classify(a.status, e.Code)
+	return e
+}
+
+// errorTexts are the members of an error (RFC 6749 5.2) as they came. They are empty where
+// the body is not one JSON object.
+func (a *answer) errorTexts() (code, description, uri string) {
 	texts := map[string]*string{"error": &code, "error_description": &description, "error_uri": &uri}
 	err := strictjson.Object(a.body, registeredToken, func(name string, v strictjson.Value) error {
 		if text := texts[name]; text != nil {
@@ -218,14 +234,8 @@ func (a *answer) oauthError() *ResponseError {
 		}
 		return nil
 	})
-	if err == nil {
-		e.Code = clean(code, quoted, a.secrets)
-		e.Description = clean(description, maxDescription, a.secrets)
-		e.URI = clean(uri, maxDescription, a.secrets)
+	if err != nil {
+		return "", "", ""
 	}
-	if e.Code == "" {
-		e.reason = "no error code" // an HTML page, a redirect, a proxy in between
-	}
-	e.Err = classify(a.status, e.Code)
-	return e
+	return code, description, uri
 }
