@@ -194,7 +194,7 @@ func (v *Verifier) sourceClaims(ctx context.Context, raw string, src ClaimSource
 	if err != nil {
 		return nil, err
 	}
-	if err := c.isNoToken(); err != nil {
+	if err := c.isStatement(); err != nil {
 		return nil, err
 	}
 	now := v.now()

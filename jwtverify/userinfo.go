@@ -3,7 +3,6 @@ package jwtverify
 import (
 	"context"
 	"fmt"
-	"strings"
 )
 
 // UserInfo verifies a userinfo answer that is a JWT (Core 5.3.2) and returns its claims
@@ -33,7 +32,7 @@ func (v *Verifier) userInfo(ctx context.Context, raw, subject string) (string, e
 	if err != nil {
 		return "", err
 	}
-	if err := c.isNoToken(); err != nil {
+	if err := c.isStatement(); err != nil {
 		return "", err
 	}
 	if err := v.addressed(&c, token.key); err != nil {
@@ -53,31 +52,4 @@ func (v *Verifier) userInfo(ctx context.Context, raw, subject string) (string, e
 		return "", err
 	}
 	return token.payload, nil
-}
-
-// isNoToken refuses ID, access and logout tokens where claims about a user are wanted:
-// the same issuer signs them, perhaps for the same audience.
-func (c *claims) isNoToken() error {
-	if c.events.Exists() {
-		return invalidClaim("events", "is that of a logout token")
-	}
-	if c.nonce != "" {
-		return invalidClaim("nonce", "is that of an ID token")
-	}
-	if c.accessTokenHash != "" {
-		return invalidClaim("at_hash", "is that of an ID token")
-	}
-	if c.codeHash != "" {
-		return invalidClaim("c_hash", "is that of an ID token")
-	}
-	if c.kind != "" && !strings.EqualFold(c.kind, "JWT") { // Keycloak
-		return &ClaimError{Claim: "typ", Reason: "is that of another kind of token", Got: c.kind, Err: ErrInvalid}
-	}
-	if c.use != "" { // Cognito
-		return &ClaimError{Claim: "token_use", Reason: "is that of another kind of token", Got: c.use, Err: ErrInvalid}
-	}
-	if c.grantsScope() {
-		return invalid("claims are those of an access token")
-	}
-	return nil
 }
