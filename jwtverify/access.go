@@ -88,18 +88,11 @@ func (v *Verifier) AccessToken(ctx context.Context, raw string) (*AccessToken, e
 }
 
 func (v *Verifier) accessToken(ctx context.Context, raw string) (*AccessToken, error) {
-	if err := v.ready(); err != nil {
-		return nil, err
-	}
 	types, err := v.accessTypes()
 	if err != nil {
 		return nil, err
 	}
-	token, err := v.open(ctx, raw, types)
-	if err != nil {
-		return nil, err
-	}
-	c, err := readClaims(token.payload)
+	token, c, err := v.read(ctx, raw, types)
 	if err != nil {
 		return nil, err
 	}

@@ -80,17 +80,10 @@ func (v *Verifier) IDToken(ctx context.Context, raw string, want Expect) (*IDTok
 }
 
 func (v *Verifier) idToken(ctx context.Context, raw string, want *Expect) (*IDToken, error) {
-	if err := v.ready(); err != nil {
-		return nil, err
-	}
 	if err := want.ready(); err != nil {
 		return nil, err
 	}
-	token, err := v.open(ctx, raw, idTokenTypes)
-	if err != nil {
-		return nil, err
-	}
-	c, err := readClaims(token.payload)
+	token, c, err := v.read(ctx, raw, idTokenTypes)
 	if err != nil {
 		return nil, err
 	}

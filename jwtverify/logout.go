@@ -54,17 +54,10 @@ func (v *Verifier) LogoutToken(ctx context.Context, raw string, seen ReplayGuard
 }
 
 func (v *Verifier) logoutToken(ctx context.Context, raw string, seen ReplayGuard) (*LogoutToken, error) {
-	if err := v.ready(); err != nil {
-		return nil, err
-	}
 	if seen == nil {
 		return nil, invalid("no ReplayGuard to tell a logout token from its replay")
 	}
-	token, err := v.open(ctx, raw, logoutTokenTypes) // steps 1 and 2
-	if err != nil {
-		return nil, err
-	}
-	c, err := readClaims(token.payload)
+	token, c, err := v.read(ctx, raw, logoutTokenTypes) // steps 1 and 2
 	if err != nil {
 		return nil, err
 	}

@@ -180,17 +180,10 @@ func (v *Verifier) SourceClaims(ctx context.Context, raw string, src ClaimSource
 }
 
 func (v *Verifier) sourceClaims(ctx context.Context, raw string, src ClaimSource) (*SourcedClaims, error) {
-	if err := v.ready(); err != nil {
-		return nil, err
-	}
 	if err := src.expects(raw); err != nil {
 		return nil, err
 	}
-	token, err := v.open(ctx, raw, jwtTypes)
-	if err != nil {
-		return nil, err
-	}
-	c, err := readClaims(token.payload)
+	token, c, err := v.read(ctx, raw, jwtTypes)
 	if err != nil {
 		return nil, err
 	}

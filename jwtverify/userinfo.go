@@ -21,14 +21,7 @@ func (v *Verifier) UserInfo(ctx context.Context, raw, subject string) ([]byte, e
 }
 
 func (v *Verifier) userInfo(ctx context.Context, raw, subject string) (string, error) {
-	if err := v.ready(); err != nil {
-		return "", err
-	}
-	token, err := v.open(ctx, raw, jwtTypes)
-	if err != nil {
-		return "", err
-	}
-	c, err := readClaims(token.payload)
+	token, c, err := v.read(ctx, raw, jwtTypes)
 	if err != nil {
 		return "", err
 	}
