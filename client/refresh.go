@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/postern-go/postern/internal/strictjson"
@@ -54,10 +55,10 @@ func (c *Client) Refresh(ctx context.Context, t *Tokens) (*Tokens, error) {
 		next.RefreshToken = t.RefreshToken
 	}
 	if next.Scope == nil {
-		next.Scope = t.Scope
+		next.Scope = slices.Clone(t.Scope)
 	}
 	if next.AuthorizationDetails == nil {
-		next.AuthorizationDetails = t.AuthorizationDetails
+		next.AuthorizationDetails = slices.Clone(t.AuthorizationDetails)
 	}
 	next.IDToken, err = refreshedIDToken(ctx, s, a, t.IDToken)
 	if err != nil {

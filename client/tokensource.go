@@ -160,6 +160,6 @@ func (s *tokenSource) failed(tokens *Tokens, err error) (*oauth2.Token, error) {
 
 func (t *Tokens) clone() *Tokens {
 	n := *t
-	n.Scope = slices.Clone(t.Scope)
+	n.Scope, n.AuthorizationDetails = slices.Clone(t.Scope), slices.Clone(t.AuthorizationDetails)
 	return &n
 }
