@@ -29,8 +29,8 @@ func (c *Client) ClientCredentials(ctx context.Context, opts *GrantOptions) (*To
 	if err != nil {
 		return nil, err
 	}
-	if s.auth.method() == (NoAuth{}).method() { // RFC 6749 4.4
-		return nil, errors.New("client: client_credentials are for a client that authenticates: Config.ClientSecret and Config.Auth are empty")
+	if err := s.authenticates("client_credentials are"); err != nil { // RFC 6749 4.4
+		return nil, err
 	}
 	want := asked{scope: opts.scope()}
 	t, err := c.grant(ctx, s, opts.form(want.scope, url.Values{"grant_type": {grantClientCredentials}}), want)
