@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"golang.org/x/oauth2"
@@ -153,6 +154,51 @@ func scrub(s string, secrets []string) string {
 	}
 	return s
 }
+
+// leastPart is how many bytes of a secret in a row are taken for a part of it.
+const leastPart = 12
+
+// scrubParts is scrub for text that quotes and cuts what is foreign in it: it takes out
+// every part of a secret.
+func scrubParts(s string, secrets []string) string {
+	s = scrub(s, secrets)
+	for _, secret := range secrets {
+		escaped := strconv.Quote(secret)
+		s = scrubPart(s, escaped[1:len(escaped)-1])
+	}
+	return s
+}
+
+func scrubPart(s, secret string) string {
+	for i := 0; i+leastPart <= len(secret); {
+		at := strings.Index(s, secret[i:i+leastPart])
+		if at < 0 {
+			i++
+			continue
+		}
+		end := leastPart
+		for i+end < len(secret) && at+end < len(s) && secret[i+end] == s[at+end] {
+			end++
+		}
+		s = s[:at] + redacted + s[at+end:]
+	}
+	return s
+}
+
+// A verdict is an error of package jwtverify about what an endpoint answered. It shows
+// nothing of what was secret in the request, which the answer may repeat.
+type verdict struct {
+	cause error
+	text  string
+}
+
+func newVerdict(cause error, secrets []string) error {
+	return &verdict{cause, scrubParts(cause.Error(), secrets)}
+}
+
+func (e *verdict) Error() string { return e.text }
+
+func (e *verdict) Unwrap() error { return e.cause }
 
 func cut(s string, limit int) string {
 	if len(s) > limit {

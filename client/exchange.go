@@ -133,7 +133,7 @@ func (c *Client) trade(ctx context.Context, s *snapshot, login *Login, got *arri
 	}
 	id, err := s.verifier.IDToken(ctx, a.idToken, login.expect(got.code, a.accessToken))
 	if err != nil {
-		return nil, idTokenError(err, ErrRejected)
+		return nil, a.idTokenError(err, ErrRejected)
 	}
 	if err := got.speaksFor(id); err != nil {
 		return nil, err
@@ -150,7 +150,9 @@ func (c *Client) trade(ctx context.Context, s *snapshot, login *Login, got *arri
 }
 
 // idTokenError says what to do about an ID token that was not accepted.
-func idTokenError(err, refused error) error { return tokenError("ID token", err, refused) }
+func (t *tokenAnswer) idTokenError(err, refused error) error {
+	return tokenError("ID token", newVerdict(err, t.secrets), refused)
+}
 
 // tokenError says what to do about what was not verified: try later where its keys could
 // not be had, otherwise what refused says.

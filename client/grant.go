@@ -158,7 +158,7 @@ func (s *snapshot) granted(ctx context.Context, a *tokenAnswer, want asked, sent
 	var err error
 	t.IDToken, err = s.verifier.IDToken(ctx, a.idToken, jwtverify.Expect{AccessToken: a.accessToken, ACR: want.acr})
 	if err != nil {
-		return nil, idTokenError(err, ErrRejected)
+		return nil, a.idTokenError(err, ErrRejected)
 	}
 	return t, nil
 }

@@ -80,7 +80,7 @@ func refreshedIDToken(ctx context.Context, s *snapshot, a *tokenAnswer, old *jwt
 		return old, nil // the refresh token has rotated: refusing now would lose the grant
 	}
 	if err != nil {
-		return nil, idTokenError(err, ErrInvalidGrant)
+		return nil, a.idTokenError(err, ErrInvalidGrant)
 	}
 	return id, nil
 }

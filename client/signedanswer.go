@@ -104,7 +104,7 @@ func (a *answer) refuseJWT(cause error) *ResponseError {
 		class = ErrUnavailable
 	}
 	e := a.refuse("")
-	e.Err = fmt.Errorf("%w: %w", class, cause)
+	e.Err = fmt.Errorf("%w: %w", class, newVerdict(cause, a.secrets))
 	return e
 }
 

@@ -26,6 +26,7 @@ type tokenAnswer struct {
 	scope        []string        // nil: the provider did not say
 	details      json.RawMessage // authorization_details (RFC 9396 7); nil: the provider did not say
 	failed       bool            // there is an error member
+	secrets      []string        // of the request and the answer, to be kept out of errors
 
 	grant           string // that was asked for
 	issuedTokenType string // of a token exchange (RFC 8693 2.2.1)
@@ -55,7 +56,7 @@ func (c *Client) token(ctx context.Context, s *snapshot, form url.Values) (*toke
 	if t.failed { // with status 200: GitHub
 		return nil, s.oauthError(a)
 	}
-	t.grant = form.Get("grant_type")
+	t.grant, t.secrets = form.Get("grant_type"), append(a.secrets, t.accessToken, t.refreshToken)
 	if err := t.check(c.cfg.tokenType()); err != nil {
 		return nil, a.refuse(err.Error())
 	}
