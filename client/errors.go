@@ -158,13 +158,45 @@ func scrub(s string, secrets []string) string {
 // leastPart is how many bytes of a secret in a row are taken for a part of it.
 const leastPart = 12
 
-// scrubParts is scrub for text that quotes and cuts what is foreign in it: it takes out
-// every part of a secret.
+// scrubQuoted takes secrets, and parts of them, out of what an error of package jwtverify
+// quotes: that is foreign, and was cut. Its own words stay, whatever a secret is.
+func scrubQuoted(s string, secrets []string) string {
+	var b strings.Builder
+	for {
+		words, rest, found := strings.Cut(s, `"`)
+		b.WriteString(words)
+		if !found {
+			return b.String()
+		}
+		end := closingQuote(rest)
+		b.WriteString(`"` + scrubParts(rest[:end], secrets))
+		if end == len(rest) {
+			return b.String()
+		}
+		b.WriteByte('"')
+		s = rest[end+1:]
+	}
+}
+
+// closingQuote is where the text ends that %q began to write; the end of s, where that was
+// cut.
+func closingQuote(s string) int {
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return i
+		}
+	}
+	return len(s)
+}
+
 func scrubParts(s string, secrets []string) string {
-	s = scrub(s, secrets)
 	for _, secret := range secrets {
 		escaped := strconv.Quote(secret)
-		s = scrubPart(s, escaped[1:len(escaped)-1])
+		escaped = escaped[1 : len(escaped)-1]
+		s = scrubPart(scrub(s, []string{escaped}), escaped)
 	}
 	return s
 }
@@ -193,7 +225,7 @@ type verdict struct {
 }
 
 func newVerdict(cause error, secrets []string) error {
-	return &verdict{cause, scrubParts(cause.Error(), secrets)}
+	return &verdict{cause, scrubQuoted(cause.Error(), secrets)}
 }
 
 func (e *verdict) Error() string { return e.text }
