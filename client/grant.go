@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -166,15 +165,9 @@ func (s *snapshot) granted(ctx context.Context, a *tokenAnswer, want asked, sent
 // ask posts a form to an endpoint that answers with one JSON object, and has member read
 // that. A member is told to be of the wrong type by false.
 func (c *Client) ask(ctx context.Context, s *snapshot, to endpoint, form url.Values, read map[string]func(strictjson.Value) bool) (*answer, error) {
-	a, err := c.postForm(ctx, s, to, form)
+	a, err := c.askJSON(ctx, s, to, form)
 	if err != nil {
 		return nil, err
-	}
-	if a.status != http.StatusOK {
-		return nil, s.oauthError(a)
-	}
-	if a.mediaType() != "application/json" {
-		return nil, a.refuse(a.notJSON())
 	}
 	failed := false
 	registered := append(slices.Collect(maps.Keys(read)), "error", "error_description", "error_uri")

@@ -117,6 +117,21 @@ func (c *Client) postForm(ctx context.Context, s *snapshot, to endpoint, form ur
 	return c.post(ctx, s, to, func() (url.Values, error) { return form, nil })
 }
 
+// askJSON sends form to an endpoint that answers with 200 and JSON.
+func (c *Client) askJSON(ctx context.Context, s *snapshot, to endpoint, form url.Values) (*answer, error) {
+	a, err := c.postForm(ctx, s, to, form)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK {
+		return nil, s.oauthError(a)
+	}
+	if a.mediaType() != "application/json" {
+		return nil, a.refuse(a.notJSON())
+	}
+	return a, nil
+}
+
 // post sends the form that compose makes, with the client's authentication. Where the
 // provider asks for a nonce in the DPoP proof (RFC 9449 8), it sends once more, with
 // everything that may be used once made anew.

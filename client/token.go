@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -39,15 +38,9 @@ const maxLifetime = 10 * 365 * 24 * time.Hour
 // token is the one road of every grant: one POST of form with the client's
 // authentication, and one reading of the answer. It never sends anything twice.
 func (c *Client) token(ctx context.Context, s *snapshot, form url.Values) (*tokenAnswer, error) {
-	a, err := c.postForm(ctx, s, endpoint{name: "token", url: s.metadata.TokenEndpoint, bound: true}, form)
+	a, err := c.askJSON(ctx, s, endpoint{name: "token", url: s.metadata.TokenEndpoint, bound: true}, form)
 	if err != nil {
 		return nil, err
-	}
-	if a.status != http.StatusOK {
-		return nil, s.oauthError(a)
-	}
-	if a.mediaType() != "application/json" {
-		return nil, a.refuse(a.notJSON())
 	}
 	t, err := parseTokenAnswer(a.body)
 	if err != nil {
