@@ -293,6 +293,32 @@ func TestCheckProfile(t *testing.T) {
 	}
 }
 
+// The document is where the configuration says, and what is judged of it is what a sign-in
+// would go by.
+func TestCheckMetadataElsewhere(t *testing.T) {
+	const place = testIssuer + "/of/op"
+	p, cfg := healthy(t)
+	delete(p.metadata, "token_endpoint")
+	p.handle("/of/op", func(*http.Request) (*http.Response, error) { return jsonResponse(200, p.metadata), nil })
+	cfg.MetadataURL = place
+	cfg.MetadataOverride = &Metadata{TokenEndpoint: testIssuer + "/token"}
+	if got := p.check(cfg); got != nil {
+		t.Errorf("got %q", got)
+	}
+	cfg.MetadataOverride.CodeChallengeMethodsSupported = []string{"plain"}
+	if got := strings.Join(p.check(cfg), "\n"); !strings.Contains(got, `The provider takes PKCE by "plain" only.`) {
+		t.Errorf("got %q", got)
+	}
+	cfg.MetadataOverride = nil
+	if got := strings.Join(p.check(cfg), "\n"); !strings.Contains(got, "The metadata at "+place+" is refused: token_endpoint is empty.") {
+		t.Errorf("got %q", got)
+	}
+	p.reply("/of/op", 404, "", "")
+	if got := strings.Join(p.check(cfg), "\n"); !strings.Contains(got, "The metadata at "+place+" cannot be had: ") {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestCheckUnreachable(t *testing.T) {
 	const document = testIssuer + "/.well-known/openid-configuration"
 	const open = " Open the address in a browser: it must answer with JSON, from this machine too."
