@@ -155,6 +155,14 @@ func TestCheckFindings(t *testing.T) {
 			p.metadata["request_object_signing_alg_values_supported"] = []string{"RS256"}
 			cfg.RequestObject = &RequestObject{Key: testKey()}
 		}, `error: Config.RequestObject: It signs with ES256, and the provider lists "RS256" in request_object_signing_alg_values_supported. Set Algorithm, or another Key, or leave Config.RequestObject nil.`},
+		{"another algorithm of userinfo", func(p *op, cfg *Config) {
+			p.metadata["userinfo_signing_alg_values_supported"] = []string{"none", "RS256"}
+			cfg.UserInfoSignedResponseAlg = "ES256"
+		}, `error: Config.UserInfoSignedResponseAlg: It is ES256, and the provider signs answers with "none", "RS256". Register the client for one of these.`},
+		{"another algorithm of answers about tokens", func(p *op, cfg *Config) {
+			p.metadata["introspection_signing_alg_values_supported"] = []string{"PS256"}
+			cfg.IntrospectionSignedResponseAlg = "ES256"
+		}, `error: Config.IntrospectionSignedResponseAlg: It is ES256, and the provider signs answers with "PS256". Register the client for one of these.`},
 		{"signed answers not given", config(func(cfg *Config) { cfg.AuthorizationSignedResponseAlg = "ES256" }), `error: Config.AuthorizationSignedResponseAlg: The provider signs no answers: response_modes_supported has "query", "form_post". Leave it empty.`},
 		{"signed answers by another algorithm", func(p *op, cfg *Config) {
 			p.metadata["response_modes_supported"] = []string{"query.jwt"}
