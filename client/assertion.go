@@ -253,6 +253,9 @@ func (f AssertionFunc) authenticate(ctx context.Context, r *attempt) error {
 	if err := checkCredential(token); err != nil {
 		return fmt.Errorf("the assertion %w", err)
 	}
+	if !isVisible(token) {
+		return errors.New("the assertion has characters other than visible ASCII")
+	}
 	r.setAssertion(token)
 	return nil
 }
@@ -297,8 +300,6 @@ func checkCredential(s string) error {
 		return errors.New("is empty")
 	case len(s) > maxToken:
 		return fmt.Errorf("has more than %d bytes", maxToken)
-	case !isVisible(s):
-		return errors.New("has characters other than visible ASCII")
 	}
 	return nil
 }

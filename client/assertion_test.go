@@ -344,7 +344,8 @@ func TestAssertionFails(t *testing.T) {
 		"no file":            {AssertionFile(filepath.Join(dir, "none")), "open " + filepath.Join(dir, "none") + ": no such file or directory"},
 		"secret function":    {SecretFunc(func(context.Context) (string, error) { return "", closed }), "no identity today"},
 		"empty secret":       {SecretFunc(func(context.Context) (string, error) { return "", nil }), "the secret is empty"},
-		"secret with a line": {SecretFunc(func(context.Context) (string, error) { return "a\n", nil }), "the secret has characters other than visible ASCII"},
+		"secret with a line": {SecretFunc(func(context.Context) (string, error) { return "a\n", nil }), "the secret has characters other than printable ASCII"},
+		"large secret":       {SecretFunc(func(context.Context) (string, error) { return strings.Repeat("a", maxToken+1), nil }), "the secret has more than 16384 bytes"},
 		"Apple's signer":     {AppleSecret{TeamID: "t", KeyID: "k", Key: brokenSigner{testKey()}}, "signing with ES256: the vault is closed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -455,11 +456,11 @@ func TestSecretFunc(t *testing.T) {
 	calls := 0
 	c := p.client(func(cfg *Config) {
 		cfg.ClientSecret = ""
-		cfg.Auth = SecretFunc(func(context.Context) (string, error) { calls++; return "s+" + strings.Repeat("x", calls), nil })
+		cfg.Auth = SecretFunc(func(context.Context) (string, error) { calls++; return "s+" + strings.Repeat(" x", calls), nil })
 	})
 	header := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/x-www-form-urlencoded"}, "User-Agent": {userAgent}}
 	var want []sentRequest
-	for _, secret := range []string{"s%2Bx", "s%2Bxx"} {
+	for _, secret := range []string{"s%2B+x", "s%2B+x+x"} {
 		if _, err := c.Refresh(t.Context(), &Tokens{RefreshToken: "r"}); err != nil {
 			t.Fatal(err)
 		}

@@ -170,36 +170,40 @@ func (c *Client) newLogin(opts *AuthorizeOptions) (*Login, error) {
 
 // address makes the URL to send the browser to. The parameters are in it, in the clear
 // or signed, or were pushed to the provider.
-func (c *Client) address(ctx context.Context, s *snapshot, l *Login, opts *AuthorizeOptions) (err error) {
+func (c *Client) address(ctx context.Context, s *snapshot, l *Login, opts *AuthorizeOptions) error {
 	pushes := c.pushes(s.metadata)
 	if !pushes && c.cfg.RequestObject == nil {
 		l.url = c.request(s.request, l, opts)
 		return nil
 	}
-	form, err := url.ParseQuery(c.request("", l, opts))
+	params, err := url.ParseQuery(c.request("", l, opts))
 	if err != nil {
 		return err
 	}
+	compose := func() (url.Values, error) { return params, nil }
 	if c.cfg.RequestObject != nil {
-		if form, err = c.signRequest(ctx, s, l, form); err != nil {
-			return err
-		}
+		compose = func() (url.Values, error) { return c.signRequest(ctx, s, params) }
 	}
+	var form url.Values
 	switch {
 	case pushes && opts.RequestURI != "":
 		return errors.New("client: AuthorizeOptions.RequestURI: the provider requires pushed requests, which are by value")
 	case pushes:
-		if form, err = c.push(ctx, s, form); err != nil {
+		if form, err = c.push(ctx, s, compose); err != nil {
 			return err
 		}
-	default: // Core 6.1: these are outside too, and the same
-		form.Set("response_type", l.want.String())
+	default:
+		if form, err = compose(); err != nil {
+			return err
+		}
+		form.Set("response_type", l.want.String()) // Core 6.1: these are outside too, and the same
 		form.Set("scope", l.scope)
 	}
 	if opts.RequestURI != "" {
 		if !s.metadata.takesRequestURI() {
 			return unsupported("request_uri_parameter_supported")
 		}
+		l.object = form.Get("request")
 		form.Del("request")
 		form.Set("request_uri", opts.RequestURI)
 	}

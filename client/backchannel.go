@@ -64,12 +64,12 @@ func (t *backChannel) RoundTrip(req *http.Request) (*http.Response, error) {
 	if origin.Of(req.URL) != t.from {
 		return next.RoundTrip(req)
 	}
-	transport := req.Clone(req.Context())
-	if transport.Host == "" {
-		transport.Host = req.URL.Host
+	sent := req.Clone(req.Context())
+	if sent.Host == "" {
+		sent.Host = req.URL.Host
 	}
-	transport.URL.Scheme, transport.URL.Host = t.to.Scheme, t.to.Host
-	resp, err := next.RoundTrip(transport)
+	sent.URL.Scheme, sent.URL.Host = t.to.Scheme, t.to.Host
+	resp, err := next.RoundTrip(sent)
 	if resp != nil {
 		resp.Request = req
 	}

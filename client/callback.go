@@ -19,7 +19,7 @@ const maxLoginAge = time.Hour
 // as RFC 6749 4.1.2 says.
 var single = [...]string{
 	"access_token", "code", "error", "error_description", "error_uri", "expires_in",
-	"id_token", "iss", "response", "session_state", "state", "token_type",
+	"id_token", "iss", "response", "scope", "session_state", "state", "token_type",
 }
 
 // An arrival is what a callback brought, where every check that needs no token has

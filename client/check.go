@@ -102,24 +102,35 @@ func (c *Client) examineMetadata(ctx context.Context, v *visit) *Metadata {
 	if given := c.givenMetadata(); given != nil {
 		return given
 	}
-	before := c.Now()
+	before, place := c.Now(), c.cfg.metadataURL()
 	a, err := c.fetchDocument(ctx)
 	if err != nil {
 		v.found(SeverityError, "Issuer", "Open the address in a browser: it must answer with JSON, from this machine too.",
-			"The metadata at %s cannot be had: %s.", wellKnown(c.cfg.Issuer), bare(err))
+			"The metadata at %s cannot be had: %s.", place, bare(err))
 		return nil
 	}
 	v.checkClock(before, c.Now(), a.header)
-	m, err := parseMetadata(a.body, c.cfg.Issuer)
-	if err == nil {
-		_, err = c.newProvider(a.body)
-	}
+	m, err := c.readMetadata(a.body)
 	if err != nil {
 		v.found(SeverityError, "Issuer", "The issuer must be written as the provider writes it, byte for byte, and all its endpoints must be its own https addresses.",
-			"The metadata at %s is refused: %s.", wellKnown(c.cfg.Issuer), err)
+			"The metadata at %s is refused: %s.", place, err)
 		return nil
 	}
 	return m
+}
+
+// readMetadata is what a sign-in would go by, but for the demands of a profile.
+func (c *Client) readMetadata(body string) (*Metadata, error) {
+	document, err := c.cfg.MetadataOverride.over(body)
+	if err != nil {
+		return nil, err
+	}
+	m, err := parseMetadata(document, c.cfg.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.newProvider(document)
+	return m, err
 }
 
 // givenMetadata is what Config.Metadata was; nil: it is discovered.

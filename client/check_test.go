@@ -155,6 +155,14 @@ func TestCheckFindings(t *testing.T) {
 			p.metadata["request_object_signing_alg_values_supported"] = []string{"RS256"}
 			cfg.RequestObject = &RequestObject{Key: testKey()}
 		}, `error: Config.RequestObject: It signs with ES256, and the provider lists "RS256" in request_object_signing_alg_values_supported. Set Algorithm, or another Key, or leave Config.RequestObject nil.`},
+		{"another algorithm of userinfo", func(p *op, cfg *Config) {
+			p.metadata["userinfo_signing_alg_values_supported"] = []string{"none", "RS256"}
+			cfg.UserInfoSignedResponseAlg = "ES256"
+		}, `error: Config.UserInfoSignedResponseAlg: It is ES256, and the provider signs answers with "none", "RS256". Register the client for one of these.`},
+		{"another algorithm of answers about tokens", func(p *op, cfg *Config) {
+			p.metadata["introspection_signing_alg_values_supported"] = []string{"PS256"}
+			cfg.IntrospectionSignedResponseAlg = "ES256"
+		}, `error: Config.IntrospectionSignedResponseAlg: It is ES256, and the provider signs answers with "PS256". Register the client for one of these.`},
 		{"signed answers not given", config(func(cfg *Config) { cfg.AuthorizationSignedResponseAlg = "ES256" }), `error: Config.AuthorizationSignedResponseAlg: The provider signs no answers: response_modes_supported has "query", "form_post". Leave it empty.`},
 		{"signed answers by another algorithm", func(p *op, cfg *Config) {
 			p.metadata["response_modes_supported"] = []string{"query.jwt"}
@@ -290,6 +298,32 @@ func TestCheckProfile(t *testing.T) {
 		"error: Config.Profile: The provider's metadata does not promise an iss in authorization_response_iss_parameter_supported (FAPI 2.0 Security Profile, 5.3.2.2-7)." + fix
 	if got := findingsOf(t, p.over(cfg)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// The document is where the configuration says, and what is judged of it is what a sign-in
+// would go by.
+func TestCheckMetadataElsewhere(t *testing.T) {
+	const place = testIssuer + "/of/op"
+	p, cfg := healthy(t)
+	delete(p.metadata, "token_endpoint")
+	p.handle("/of/op", func(*http.Request) (*http.Response, error) { return jsonResponse(200, p.metadata), nil })
+	cfg.MetadataURL = place
+	cfg.MetadataOverride = &Metadata{TokenEndpoint: testIssuer + "/token"}
+	if got := p.check(cfg); got != nil {
+		t.Errorf("got %q", got)
+	}
+	cfg.MetadataOverride.CodeChallengeMethodsSupported = []string{"plain"}
+	if got := strings.Join(p.check(cfg), "\n"); !strings.Contains(got, `The provider takes PKCE by "plain" only.`) {
+		t.Errorf("got %q", got)
+	}
+	cfg.MetadataOverride = nil
+	if got := strings.Join(p.check(cfg), "\n"); !strings.Contains(got, "The metadata at "+place+" is refused: token_endpoint is empty.") {
+		t.Errorf("got %q", got)
+	}
+	p.reply("/of/op", 404, "", "")
+	if got := strings.Join(p.check(cfg), "\n"); !strings.Contains(got, "The metadata at "+place+" cannot be had: ") {
+		t.Errorf("got %q", got)
 	}
 }
 

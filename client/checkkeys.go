@@ -48,8 +48,9 @@ func (v *visit) checkRequestObject() {
 }
 
 func (v *visit) checkSignedAnswers() {
-	alg := v.cfg.AuthorizationSignedResponseAlg
-	if alg == "" {
+	v.checkAnswerAlgorithm(v.cfg.signedUserInfo(), v.m.UserInfoSigningAlgValuesSupported)
+	v.checkAnswerAlgorithm(v.cfg.signedIntrospection(), v.m.IntrospectionSigningAlgValuesSupported)
+	if v.cfg.AuthorizationSignedResponseAlg == "" {
 		return
 	}
 	isSigned := func(mode string) bool { return mode == "jwt" || strings.HasSuffix(mode, modeSigned) }
@@ -57,9 +58,13 @@ func (v *visit) checkSignedAnswers() {
 		v.found(SeverityError, "AuthorizationSignedResponseAlg", "Leave it empty.",
 			"The provider signs no answers: response_modes_supported has %s.", quotedList(modes))
 	}
-	if offered := v.m.AuthorizationSigningAlgValuesSupported; lacks(offered, alg) {
-		v.found(SeverityError, "AuthorizationSignedResponseAlg", "Register the client for one of these.",
-			"It is %s, and the provider signs answers with %s.", alg, quotedList(offered))
+	v.checkAnswerAlgorithm(v.cfg.signedAuthorization(), v.m.AuthorizationSigningAlgValuesSupported)
+}
+
+func (v *visit) checkAnswerAlgorithm(a signedAnswer, offered []string) {
+	if a.alg != "" && lacks(offered, a.alg) {
+		v.found(SeverityError, a.name+"SignedResponseAlg", "Register the client for one of these.",
+			"It is %s, and the provider signs answers with %s.", a.alg, quotedList(offered))
 	}
 }
 

@@ -81,7 +81,7 @@ func (v *visit) checkProfile() {
 }
 
 func (v *visit) checkScopes() {
-	for _, scope := range strings.Fields(joinScopes(v.cfg.Scopes)) {
+	for _, scope := range splitScopes(joinScopes(v.cfg.Scopes)) {
 		if v.cfg.signsIn() && scope != scopeOffline && lacks(v.m.ScopesSupported, scope) {
 			v.found(SeverityWarning, "Scopes", "See whether it is misspelled. A provider need not list all that it has, such as those of its APIs.",
 				"The provider does not list %s in scopes_supported.", scope)

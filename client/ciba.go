@@ -57,8 +57,8 @@ func (l *CIBALogin) Expires() time.Time { return l.pending.expires }
 // Anybody who may name a user here makes that user's phone ring: bound how often, and show a
 // BindingMessage. That it is the named user who decided is the provider's word, but for IDTokenHint.
 //
-// The error wraps ErrUnsupported where the metadata has no
-// backchannel_authentication_endpoint, or lists grants or delivery modes and not the one
+// A client without a way to authenticate is refused here. The error wraps ErrUnsupported
+// where the metadata has no backchannel_authentication_endpoint, or lists grants or delivery modes and not the one
 // that is needed; ErrUnavailable where the provider is in trouble, and ErrRejected for any
 // other answer; the Code of its [*ResponseError] says more (CIBA 13), such as
 // unknown_user_id.
@@ -68,6 +68,9 @@ func (c *Client) CIBA(ctx context.Context, r CIBARequest, opts *GrantOptions) (*
 	}
 	s, err := c.offering(ctx, grantCIBA, opts)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.authenticates("backchannel authentication is"); err != nil { // CIBA 7.1
 		return nil, err
 	}
 	to := endpoint{name: "backchannel authentication", url: s.metadata.BackchannelAuthenticationEndpoint}

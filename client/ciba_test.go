@@ -52,6 +52,17 @@ func TestCIBARequest(t *testing.T) {
 	}
 }
 
+// CIBA 7.1: who cannot prove who they are make nobody's phone ring.
+func TestCIBAOfAPublicClient(t *testing.T) {
+	p := newGrantOP(t)
+	c := p.client(func(cfg *Config) { cfg.ClientSecret = "" })
+	const want = "client: backchannel authentication is for a client that authenticates: Config.ClientSecret and Config.Auth are empty"
+	if _, err := c.CIBA(context.Background(), CIBARequest{LoginHint: "alice"}, nil); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	p.wantRequests("/ciba")
+}
+
 func TestCIBARefused(t *testing.T) {
 	p := newGrantOP(t)
 	c := p.client(nil)

@@ -35,6 +35,9 @@ func (f SecretFunc) authenticate(ctx context.Context, r *attempt) error {
 	if err := checkCredential(secret); err != nil {
 		return fmt.Errorf("the secret %w", err)
 	}
+	if !isVSChar(secret) { // RFC 6749 appendix A.2
+		return errors.New("the secret has characters other than printable ASCII")
+	}
 	r.setSecret(secret)
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -29,8 +28,8 @@ func (c *Client) ClientCredentials(ctx context.Context, opts *GrantOptions) (*To
 	if err != nil {
 		return nil, err
 	}
-	if s.auth.method() == (NoAuth{}).method() { // RFC 6749 4.4
-		return nil, errors.New("client: client_credentials are for a client that authenticates: Config.ClientSecret and Config.Auth are empty")
+	if err := s.authenticates("client_credentials are"); err != nil { // RFC 6749 4.4
+		return nil, err
 	}
 	want := asked{scope: opts.scope()}
 	t, err := c.grant(ctx, s, opts.form(want.scope, url.Values{"grant_type": {grantClientCredentials}}), want)
@@ -63,14 +62,13 @@ type credentialsSource struct {
 	client *Client
 	opts   *GrantOptions
 
-	mu       sync.Mutex
+	renewals
 	token    *oauth2.Token // nil: none yet
 	due      time.Time     // when it is to be replaced
 	end      time.Time     // when it is no good any more
 	failure  error         // of the last request; nil: it succeeded
 	failures int           // in a row
 	retryAt  time.Time
-	renewal  *renewal // the one under way, if any
 }
 
 var errNoAnswer = errors.New("client: the request for a token did not return")
@@ -78,38 +76,20 @@ var errNoAnswer = errors.New("client: the request for a token did not return")
 // Token implements oauth2.TokenSource.
 func (s *credentialsSource) Token() (*oauth2.Token, error) {
 	now := s.client.Now() // it may panic: not while the lock is held
-	s.mu.Lock()
-	if token, err, ok := s.held(now); ok {
-		s.mu.Unlock()
-		return token, err
-	}
-	if r := s.renewal; r != nil {
-		s.mu.Unlock()
-		<-r.done
-		return r.result()
-	}
-	r := &renewal{done: make(chan struct{}), err: errNoAnswer}
-	s.renewal = r
-	s.mu.Unlock()
-
-	defer s.finish(r) // even if the transport panics
-	tokens, err := s.client.ClientCredentials(context.Background(), s.opts)
-	r.token, r.err = s.keep(tokens, err, s.client.Now())
-	return r.result()
+	return s.once(func() (*oauth2.Token, error, bool) { return s.held(now) }, s.renew, errNoAnswer)
 }
 
-func (s *credentialsSource) finish(r *renewal) {
-	s.mu.Lock()
-	s.renewal = nil
-	s.mu.Unlock()
-	close(r.done)
+// renew asks for a token, and says what to give out.
+func (s *credentialsSource) renew() (*oauth2.Token, error) {
+	tokens, err := s.client.ClientCredentials(context.Background(), s.opts)
+	return s.keep(tokens, err, s.client.Now())
 }
 
 // held answers from what the source holds, where it can. s.mu is held.
 func (s *credentialsSource) held(now time.Time) (token *oauth2.Token, err error, ok bool) {
 	switch resting := s.failure != nil && now.Before(s.retryAt); {
 	case s.token != nil && now.Before(s.due), s.token != nil && resting && now.Before(s.end):
-		return copyToken(s.token), nil, true
+		return s.token, nil, true
 	case resting:
 		return nil, s.failure, true
 	}
@@ -135,19 +115,6 @@ func (s *credentialsSource) keep(t *Tokens, err error, now time.Time) (*oauth2.T
 		s.end = s.due
 	}
 	return s.token, nil
-}
-
-// result is a token of the caller's own.
-func (r *renewal) result() (*oauth2.Token, error) {
-	if r.token == nil {
-		return nil, r.err
-	}
-	return copyToken(r.token), nil
-}
-
-func copyToken(t *oauth2.Token) *oauth2.Token {
-	n := *t
-	return &n
 }
 
 // Format prints [redacted], whatever the verb.

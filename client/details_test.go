@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"testing"
+	"time"
 )
 
 func TestAuthorizationDetails(t *testing.T) {
@@ -49,6 +50,39 @@ func TestAuthorizationDetails(t *testing.T) {
 	next, err = c.Refresh(context.Background(), next)
 	if err != nil || string(next.AuthorizationDetails) != "[]" {
 		t.Errorf("taken away: got %s, %v", next.AuthorizationDetails, err)
+	}
+}
+
+// What one holder of tokens does to them, no other sees.
+func TestTokensShareNothing(t *testing.T) {
+	spoil := func(t *Tokens) { t.Scope[0], t.AuthorizationDetails[0] = "admin", 'x' }
+	held := func() *Tokens {
+		return &Tokens{AccessToken: "a", RefreshToken: "r", Scope: []string{"openid"}, AuthorizationDetails: json.RawMessage(`[]`), Expiry: testStart}
+	}
+	p := newOP(t)
+	delete(p.answer, "scope")
+	c := p.client(nil)
+	before := held()
+	next, err := c.Refresh(context.Background(), before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoil(before)
+	if next.Scope[0] != "openid" || string(next.AuthorizationDetails) != "[]" {
+		t.Errorf("refreshed tokens are now of %q %s", next.Scope, next.AuthorizationDetails)
+	}
+	given, saved := held(), (*Tokens)(nil)
+	source := c.TokenSource(given, func(_ context.Context, t *Tokens) error { saved = t; return nil })
+	spoil(given)
+	for range 2 {
+		p.advance(time.Hour)
+		if _, err := source.Token(); err != nil {
+			t.Fatal(err)
+		}
+		if saved.Scope[0] != "openid" || string(saved.AuthorizationDetails) != "[]" {
+			t.Errorf("the source has tokens of %q %s", saved.Scope, saved.AuthorizationDetails)
+		}
+		spoil(saved)
 	}
 }
 

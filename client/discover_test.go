@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"runtime"
@@ -447,6 +448,32 @@ func TestProviderOfGoOIDC(t *testing.T) {
 		id, err := verifier.Verify(context.Background(), p.idToken())
 		if err != nil || id.Subject != "alice" {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// go-oidc reads to the end whatever it is given.
+func TestProviderOfGoOIDCReadsWithinBounds(t *testing.T) {
+	p := newOP(t)
+	set, err := json.Marshal(p.jwks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := p.client(nil)
+	provider, err := c.Provider(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.claims["exp"] = time.Now().Add(time.Hour).Unix()
+	fits := string(set) + strings.Repeat(" ", maxBody-len(set))
+	for body, want := range map[string]bool{fits: true, fits + " ": false} {
+		p.reply("/jwks", 200, "application/json", body)
+		_, err := provider.Verifier(&oidc.Config{ClientID: testClientID}).Verify(context.Background(), p.idToken())
+		if (err == nil) != want {
+			t.Errorf("%d bytes: got %v", len(body), err)
+		}
+		if provider, err = p.client(nil).Provider(context.Background()); err != nil { // that has no keys yet
+			t.Fatal(err)
 		}
 	}
 }

@@ -18,7 +18,6 @@ import (
 
 	"github.com/postern-go/postern/internal/jwtsign"
 	"github.com/postern-go/postern/internal/origin"
-	"github.com/postern-go/postern/internal/strictjson"
 	"github.com/postern-go/postern/jwtverify"
 )
 
@@ -207,7 +206,8 @@ func (c *Client) wantsNonce(a *answer) bool {
 	if a.status != http.StatusBadRequest && a.status != http.StatusUnauthorized {
 		return false
 	}
-	return challengesNonce(a.header) || errorCode(a.body) == useNonce
+	code, _, _ := a.errorTexts()
+	return code == useNonce || challengesNonce(a.header)
 }
 
 // challengesNonce looks for the error in the challenges of any scheme: whoever writes it
@@ -219,20 +219,6 @@ func challengesNonce(header http.Header) bool {
 		}
 	}
 	return false
-}
-
-// errorCode is the error of RFC 6749 5.2 in body; empty: there is none.
-func errorCode(body string) (code string) {
-	err := strictjson.Object(body, registeredToken, func(name string, v strictjson.Value) error {
-		if name == "error" {
-			code, _ = v.String()
-		}
-		return nil
-	})
-	if err != nil {
-		return ""
-	}
-	return code
 }
 
 // rememberNonce keeps the nonce that an answer brings (RFC 9449 8.2).

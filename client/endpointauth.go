@@ -1,5 +1,7 @@
 package client
 
+import "errors"
+
 // authAt are the ways of client authentication that the provider lists for an endpoint,
 // and the algorithms of assertions. Where it lists none for introspection or revocation,
 // those of the token endpoint are good (RFC 8414 2 leaves it open).
@@ -27,6 +29,14 @@ func (s *snapshot) authAt(name string) ClientAuth {
 		return auth
 	}
 	return s.auth
+}
+
+// authenticates refuses what a public client may not do. what begins the sentence.
+func (s *snapshot) authenticates(what string) error {
+	if s.auth.method() != (NoAuth{}).method() {
+		return nil
+	}
+	return errors.New("client: " + what + " for a client that authenticates: Config.ClientSecret and Config.Auth are empty")
 }
 
 // auths are the ways for endpoints that may have one of their own.

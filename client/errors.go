@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"golang.org/x/oauth2"
@@ -153,6 +154,83 @@ func scrub(s string, secrets []string) string {
 	}
 	return s
 }
+
+// leastPart is how many bytes of a secret in a row are taken for a part of it.
+const leastPart = 12
+
+// scrubQuoted takes secrets, and parts of them, out of what an error of package jwtverify
+// quotes: that is foreign, and was cut. Its own words stay, whatever a secret is.
+func scrubQuoted(s string, secrets []string) string {
+	var b strings.Builder
+	for {
+		words, rest, found := strings.Cut(s, `"`)
+		b.WriteString(words)
+		if !found {
+			return b.String()
+		}
+		end := closingQuote(rest)
+		b.WriteString(`"` + scrubParts(rest[:end], secrets))
+		if end == len(rest) {
+			return b.String()
+		}
+		b.WriteByte('"')
+		s = rest[end+1:]
+	}
+}
+
+// closingQuote is where the text ends that %q began to write; the end of s, where that was
+// cut.
+func closingQuote(s string) int {
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return i
+		}
+	}
+	return len(s)
+}
+
+func scrubParts(s string, secrets []string) string {
+	for _, secret := range secrets {
+		escaped := strconv.Quote(secret)
+		escaped = escaped[1 : len(escaped)-1]
+		s = scrubPart(scrub(s, []string{escaped}), escaped)
+	}
+	return s
+}
+
+func scrubPart(s, secret string) string {
+	for i := 0; i+leastPart <= len(secret); {
+		at := strings.Index(s, secret[i:i+leastPart])
+		if at < 0 {
+			i++
+			continue
+		}
+		end := leastPart
+		for i+end < len(secret) && at+end < len(s) && secret[i+end] == s[at+end] {
+			end++
+		}
+		s = s[:at] + redacted + s[at+end:]
+	}
+	return s
+}
+
+// A verdict is an error of package jwtverify about what an endpoint answered. It shows
+// nothing of what was secret in the request, which the answer may repeat.
+type verdict struct {
+	cause error
+	text  string
+}
+
+func newVerdict(cause error, secrets []string) error {
+	return &verdict{cause, scrubQuoted(cause.Error(), secrets)}
+}
+
+func (e *verdict) Error() string { return e.text }
+
+func (e *verdict) Unwrap() error { return e.cause }
 
 func cut(s string, limit int) string {
 	if len(s) > limit {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/postern-go/postern/internal/strictjson"
@@ -105,9 +104,9 @@ func (a *arrival) tokens(login *Login, id *jwtverify.IDToken, received time.Time
 		return t
 	}
 	t.AccessToken = a.accessToken
-	t.Scope = strings.Fields(login.scope)
+	t.Scope = splitScopes(login.scope)
 	if a.scope != "" {
-		t.Scope = strings.Fields(a.scope)
+		t.Scope = splitScopes(a.scope)
 	}
 	number, _ := strictjson.Parse(a.expiresIn)
 	if life, ok := lifetime(number); ok && life > 0 {
@@ -140,7 +139,7 @@ func (c *Client) trade(ctx context.Context, s *snapshot, login *Login, got *arri
 	}
 	id, err := s.verifier.IDToken(ctx, a.idToken, login.expect(got.code, a.accessToken))
 	if err != nil {
-		return nil, idTokenError(err, ErrRejected)
+		return nil, a.idTokenError(err, ErrRejected)
 	}
 	if err := got.speaksFor(id); err != nil {
 		return nil, err
@@ -151,13 +150,15 @@ func (c *Client) trade(ctx context.Context, s *snapshot, login *Login, got *arri
 	t := a.tokens(sent)
 	t.IDToken, t.SessionState = id, got.sessionState
 	if t.Scope == nil {
-		t.Scope = strings.Fields(login.scope)
+		t.Scope = splitScopes(login.scope)
 	}
 	return t, nil
 }
 
 // idTokenError says what to do about an ID token that was not accepted.
-func idTokenError(err, refused error) error { return tokenError("ID token", err, refused) }
+func (t *tokenAnswer) idTokenError(err, refused error) error {
+	return tokenError("ID token", newVerdict(err, t.secrets), refused)
+}
 
 // tokenError says what to do about what was not verified: try later where its keys could
 // not be had, otherwise what refused says.

@@ -169,7 +169,7 @@ func TestExchangeWithoutMetadata(t *testing.T) {
 func TestTokensStorage(t *testing.T) {
 	p := newOP(t)
 	tokens := p.signIn(p.client(nil))
-	opaque := &Tokens{AccessToken: "not base64!", TokenType: "N_A", Scope: []string{"a", "b"}}
+	opaque := &Tokens{AccessToken: "not base64!", TokenType: "N_A", Scope: []string{"a", "b\u00a0admin", "c\tadmin"}}
 	for name, want := range map[string]*Tokens{"full": tokens, "opaque": opaque, "zero": {TokenType: "Bearer"}} {
 		t.Run(name, func(t *testing.T) {
 			data, err := want.AppendBinary([]byte("x"))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -147,7 +146,7 @@ func (c *Client) grant(ctx context.Context, s *snapshot, form url.Values, want a
 func (s *snapshot) granted(ctx context.Context, a *tokenAnswer, want asked, sent time.Time) (*Tokens, error) {
 	t := a.tokens(sent)
 	if t.Scope == nil && want.scope != "" {
-		t.Scope = strings.Fields(want.scope)
+		t.Scope = splitScopes(want.scope)
 	}
 	if a.idToken == "" {
 		if want.person && slices.Contains(t.Scope, "openid") { // Core 3.1.3.3
@@ -158,7 +157,7 @@ func (s *snapshot) granted(ctx context.Context, a *tokenAnswer, want asked, sent
 	var err error
 	t.IDToken, err = s.verifier.IDToken(ctx, a.idToken, jwtverify.Expect{AccessToken: a.accessToken, ACR: want.acr})
 	if err != nil {
-		return nil, idTokenError(err, ErrRejected)
+		return nil, a.idTokenError(err, ErrRejected)
 	}
 	return t, nil
 }
@@ -166,15 +165,9 @@ func (s *snapshot) granted(ctx context.Context, a *tokenAnswer, want asked, sent
 // ask posts a form to an endpoint that answers with one JSON object, and has member read
 // that. A member is told to be of the wrong type by false.
 func (c *Client) ask(ctx context.Context, s *snapshot, to endpoint, form url.Values, read map[string]func(strictjson.Value) bool) (*answer, error) {
-	a, err := c.postForm(ctx, s, to, form)
+	a, err := c.askJSON(ctx, s, to, form)
 	if err != nil {
 		return nil, err
-	}
-	if a.status != http.StatusOK {
-		return nil, s.oauthError(a)
-	}
-	if a.mediaType() != "application/json" {
-		return nil, a.refuse(a.notJSON())
 	}
 	failed := false
 	registered := append(slices.Collect(maps.Keys(read)), "error", "error_description", "error_uri")

@@ -112,19 +112,43 @@ func send(ctx context.Context, client *http.Client, to endpoint, m message) (*an
 	return a, nil
 }
 
-// postForm sends form with the client's authentication. Where the provider asks for a
-// nonce in the DPoP proof (RFC 9449 8), it is sent once more, with everything that may be
-// used once made anew.
+// postForm sends form with the client's authentication; see post.
 func (c *Client) postForm(ctx context.Context, s *snapshot, to endpoint, form url.Values) (*answer, error) {
+	return c.post(ctx, s, to, func() (url.Values, error) { return form, nil })
+}
+
+// askJSON sends form to an endpoint that answers with 200 and JSON.
+func (c *Client) askJSON(ctx context.Context, s *snapshot, to endpoint, form url.Values) (*answer, error) {
+	a, err := c.postForm(ctx, s, to, form)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK {
+		return nil, s.oauthError(a)
+	}
+	if a.mediaType() != "application/json" {
+		return nil, a.refuse(a.notJSON())
+	}
+	return a, nil
+}
+
+// post sends the form that compose makes, with the client's authentication. Where the
+// provider asks for a nonce in the DPoP proof (RFC 9449 8), it sends once more, with
+// everything that may be used once made anew.
+func (c *Client) post(ctx context.Context, s *snapshot, to endpoint, compose func() (url.Values, error)) (*answer, error) {
 	to = s.at(to)
-	a, err := c.attempt(ctx, s, to, form)
+	a, err := c.attempt(ctx, s, to, compose)
 	if err != nil || !c.wantsNonce(a) {
 		return a, err
 	}
-	return c.attempt(ctx, s, to, form)
+	return c.attempt(ctx, s, to, compose)
 }
 
-func (c *Client) attempt(ctx context.Context, s *snapshot, to endpoint, form url.Values) (*answer, error) {
+func (c *Client) attempt(ctx context.Context, s *snapshot, to endpoint, compose func() (url.Values, error)) (*answer, error) {
+	form, err := compose()
+	if err != nil {
+		return nil, err
+	}
 	r := &attempt{cfg: &c.cfg, metadata: s.metadata, to: to, now: c.Now(), form: maps.Clone(form), header: http.Header{}, secrets: secretsOf(form)}
 	if err := s.authAt(to.name).authenticate(ctx, r); err != nil {
 		return nil, fmt.Errorf("client: %s endpoint: client authentication: %w", to.name, err)

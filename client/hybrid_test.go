@@ -111,6 +111,22 @@ func TestExpiryOfAFrontToken(t *testing.T) {
 	}
 }
 
+// RFC 6749 3.3: of what Unicode calls a space, one parts scopes.
+func TestScopeOfAFrontToken(t *testing.T) {
+	p := newOP(t)
+	c := p.client(nil)
+	login := p.authorize(c, &AuthorizeOptions{ResponseType: "id_token token"})
+	answer := p.answerOf(login)
+	answer.Set("scope", "openid a\u00a0admin b\tadmin")
+	tokens, err := c.Exchange(context.Background(), login, answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"openid", "a\u00a0admin", "b\tadmin"}; !slices.Equal(tokens.Scope, want) {
+		t.Errorf("got %q, want %q", tokens.Scope, want)
+	}
+}
+
 // Core 3.3.3.6: two ID tokens, one user.
 func TestHybridOtherUser(t *testing.T) {
 	p := newOP(t)

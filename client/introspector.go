@@ -105,7 +105,11 @@ func (i *Introspector) AccessToken(ctx context.Context, raw string) (*jwtverify.
 	if err != nil {
 		return nil, &undecided{err}
 	}
-	return i.judge(answer)
+	t, err := i.judge(answer)
+	if err != nil {
+		return nil, newVerdict(err, []string{raw})
+	}
+	return t, nil
 }
 
 func refuse(reason string) error {

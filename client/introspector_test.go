@@ -155,6 +155,20 @@ func wantVerdict(t *testing.T, err, want error, text string) {
 	}
 }
 
+// A provider that repeats the token in its answer: what is logged of it has none.
+func TestIntrospectorShowsNoToken(t *testing.T) {
+	const raw = "opaque-CANARY-token-of-a-user"
+	for _, name := range []string{"iss", "aud", "token_type", "token_use", "typ"} {
+		p := newOP(t)
+		p.vouch(map[string]any{name: "you asked about " + raw})
+		_, err := p.introspector(nil).AccessToken(context.Background(), raw)
+		var claim *jwtverify.ClaimError
+		if !errors.Is(err, jwtverify.ErrInvalid) || !errors.As(err, &claim) || claim.Claim != name || !strings.Contains(err.Error(), redacted) || strings.Contains(err.Error(), "CANARY") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
 // Where the provider gives no verdict there is none.
 func TestIntrospectorUndecided(t *testing.T) {
 	for _, test := range []struct {

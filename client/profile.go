@@ -117,6 +117,9 @@ func (cfg *Config) needsTLS() error {
 	if !strings.HasPrefix(cfg.Issuer, "https:") {
 		return errors.New("Config.Issuer must be https, on a loopback host too")
 	}
+	if cfg.BackChannelURL != "" && !strings.HasPrefix(cfg.BackChannelURL, "https:") {
+		return errors.New("Config.BackChannelURL must be https, on a loopback host too")
+	}
 	return nil
 }
 

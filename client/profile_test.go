@@ -73,6 +73,10 @@ func TestProfileConfig(t *testing.T) {
 	}{
 		{"issuer over http", financialProfiles, func(_ *testing.T, c *Config) { c.Issuer = "http://localhost:1" },
 			"Config.Issuer must be https, on a loopback host too", [2]string{"Part 2, 8.5", "5.2.1"}},
+		{"a proxy without TLS", financialProfiles, func(_ *testing.T, c *Config) {
+			c.BackChannelURL, c.Certificate, c.DPoP = "http://127.0.0.1:8080", nil, GenerateDPoPKey()
+		},
+			"Config.BackChannelURL must be https, on a loopback host too", [2]string{"Part 2, 8.5", "5.2.1"}},
 		{"redirect over http", financialProfiles, func(_ *testing.T, c *Config) { c.RedirectURL = "http://127.0.0.1:1/cb" },
 			"Config.RedirectURL must be https, on a loopback host too", [2]string{"Part 1, 5.2.2-20", "5.3.2.2-8"}},
 		{"public client", financialProfiles, func(_ *testing.T, c *Config) { c.Auth = nil },

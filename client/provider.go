@@ -33,8 +33,8 @@ func (c *Client) newProvider(document string) (*oidc.Provider, error) {
 	return provider, nil
 }
 
-// canned answers one URL with a document and leaves all others to next: the
-// provider made with it fetches keys later.
+// canned answers one URL with a document and leaves all others to next, whose answers it
+// bounds: the provider made with it fetches keys later, and reads them to the end.
 type canned struct {
 	url, document string
 	next          http.RoundTripper
@@ -47,7 +47,11 @@ func (t *canned) RoundTrip(req *http.Request) (*http.Response, error) {
 		if next == nil {
 			next = http.DefaultTransport
 		}
-		return next.RoundTrip(req)
+		resp, err := next.RoundTrip(req)
+		if err == nil && resp.Body != nil {
+			resp.Body = http.MaxBytesReader(nil, resp.Body, maxBody)
+		}
+		return resp, err
 	}
 	return &http.Response{
 		Status:        "200 OK",

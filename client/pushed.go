@@ -21,14 +21,15 @@ func (c *Client) pushes(m *Metadata) bool {
 	return c.cfg.PushedAuthorizationRequests || c.cfg.Profile.in(inFAPI2) || m.RequirePushedAuthorizationRequests
 }
 
-// push sends the parameters of a request to the provider, with the client's
-// authentication, and returns what is left for the browser (RFC 9126 2, 4).
-func (c *Client) push(ctx context.Context, s *snapshot, form url.Values) (url.Values, error) {
+// push sends the parameters of a request, which compose makes for each attempt, to the
+// provider, with the client's authentication, and returns what is left for the browser
+// (RFC 9126 2, 4).
+func (c *Client) push(ctx context.Context, s *snapshot, compose func() (url.Values, error)) (url.Values, error) {
 	to := endpoint{name: "pushed authorization request", url: s.metadata.PushedAuthorizationRequestEndpoint, bound: true}
 	if to.url == "" {
 		return nil, unsupported("pushed_authorization_request_endpoint")
 	}
-	a, err := c.postForm(ctx, s, to, form)
+	a, err := c.post(ctx, s, to, compose)
 	if err != nil {
 		return nil, err
 	}

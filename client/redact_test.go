@@ -262,3 +262,25 @@ func TestTransportErrorIsOneLine(t *testing.T) {
 		}
 	}
 }
+
+// Of an error that quotes, only what it quotes is foreign.
+func TestScrubQuoted(t *testing.T) {
+	secrets := []string{"token", `0123456789abcdef"\x`}
+	for text, want := range map[string]string{
+		`token invalid`:                             `token invalid`,
+		`typ of a token: got "token"`:               `typ of a token: got "[redacted]"`,
+		`got "a token", want "b"`:                   `got "a [redacted]", want "b"`,
+		`got "0123456789ab...", token`:              `got "[redacted]...", token`,
+		`got "x6789abcdef\"\\xy" token`:             `got "x[redacted]y" token`,
+		`got "0123456789a", a byte less`:            `got "0123456789a", a byte less`,
+		`got ["a" "0123456789abc`:                   `got ["a" "[redacted]`,
+		`got "\"" token "0123456789abcdef\"\\x"`:    `got "\"" token "[redacted]"`,
+		`got "0123456789abcX and 456789abcdef" end`: `got "[redacted]X and [redacted]" end`,
+		`got "\`: `got "\`,
+		``:       ``,
+	} {
+		if got := scrubQuoted(text, secrets); got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+}

@@ -100,10 +100,10 @@ func (c *Client) refresh(ctx context.Context, t *Tokens, opts *GrantOptions) (*T
 		next.Scope = slices.Clone(opts.Scopes) // RFC 6749 5.1
 	}
 	if next.Scope == nil {
-		next.Scope = t.Scope
+		next.Scope = slices.Clone(t.Scope)
 	}
 	if next.AuthorizationDetails == nil {
-		next.AuthorizationDetails = t.AuthorizationDetails
+		next.AuthorizationDetails = slices.Clone(t.AuthorizationDetails)
 	}
 	next.IDToken, err = refreshedIDToken(ctx, s, a, t.IDToken)
 	if err != nil {
@@ -125,7 +125,7 @@ func refreshedIDToken(ctx context.Context, s *snapshot, a *tokenAnswer, old *jwt
 		return old, nil // the refresh token has rotated: refusing now would lose the grant
 	}
 	if err != nil {
-		return nil, idTokenError(err, ErrInvalidGrant)
+		return nil, a.idTokenError(err, ErrInvalidGrant)
 	}
 	return id, nil
 }

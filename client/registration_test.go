@@ -328,6 +328,14 @@ func TestRegistrationConfig(t *testing.T) {
 		{"answers with the secret", func(r *Registration) {
 			r.ClientSecret, r.Metadata.TokenEndpointAuthMethod, r.Metadata.AuthorizationSignedResponseAlg = signing, "client_secret_post", "HS256"
 		}, Config{}, SecretPost{}, signing, Config{RedirectURL: testRedirect, AuthorizationSignedResponseAlg: "HS256"}},
+		{"algorithm of userinfo", func(r *Registration) {
+			r.asked.UserInfoSignedResponseAlg, r.Metadata.UserInfoSignedResponseAlg = "ES256", "PS256"
+		}, Config{}, SecretBasic{}, testSecret, Config{RedirectURL: testRedirect, UserInfoSignedResponseAlg: "PS256"}},
+		{"algorithm of answers about tokens that was asked for", func(r *Registration) { r.asked.IntrospectionSignedResponseAlg = "ES256" }, Config{}, SecretBasic{}, testSecret,
+			Config{RedirectURL: testRedirect, IntrospectionSignedResponseAlg: "ES256"}},
+		{"userinfo with the secret", func(r *Registration) {
+			r.ClientSecret, r.Metadata.TokenEndpointAuthMethod, r.Metadata.UserInfoSignedResponseAlg = signing, "client_secret_post", "HS256"
+		}, Config{}, SecretPost{}, signing, Config{RedirectURL: testRedirect, UserInfoSignedResponseAlg: "HS256"}},
 		{"pushed requests", func(r *Registration) { r.Metadata.RequirePushedAuthorizationRequests = true }, Config{}, SecretBasic{}, testSecret,
 			Config{RedirectURL: testRedirect, PushedAuthorizationRequests: true}},
 		{"what base has", func(r *Registration) {}, Config{Issuer: testIssuer, ClientID: testClientID, Scopes: []string{"a"}, Leeway: time.Second, HTTPClient: hc}, SecretBasic{}, testSecret,
@@ -400,6 +408,16 @@ func TestRegistrationConfigRejects(t *testing.T) {
 		{"no key for ID tokens", func(r *Registration) { r.Metadata.IDTokenEncryptedResponseAlg = "ECDH-ES" }, Config{}, "the client is registered for encrypted ID tokens: Config.Decrypt must have the key"},
 		{"another algorithm of answers", func(r *Registration) { r.Metadata.AuthorizationSignedResponseAlg = "ES256" }, Config{AuthorizationSignedResponseAlg: "RS256"}, `Config.AuthorizationSignedResponseAlg is "RS256", and the client is registered for "ES256"`},
 		{"no key for answers", func(r *Registration) { r.Metadata.AuthorizationEncryptedResponseAlg = "ECDH-ES" }, Config{}, "the client is registered for encrypted answers: Config.AuthorizationDecrypt must have the key"},
+		{"another algorithm of userinfo", func(r *Registration) { r.Metadata.UserInfoSignedResponseAlg = "ES256" }, Config{UserInfoSignedResponseAlg: "RS256"}, `Config.UserInfoSignedResponseAlg is "RS256", and the client is registered for "ES256"`},
+		{"another algorithm of answers about tokens", func(r *Registration) { r.Metadata.IntrospectionSignedResponseAlg = "ES256" }, Config{IntrospectionSignedResponseAlg: "RS256"}, `Config.IntrospectionSignedResponseAlg is "RS256", and the client is registered for "ES256"`},
+		{"no key for userinfo", func(r *Registration) { r.Metadata.UserInfoEncryptedResponseAlg = "ECDH-ES" }, Config{}, "the client is registered for encrypted userinfo: Config.UserInfoDecrypt must have the key"},
+		{"no key for answers about tokens", func(r *Registration) { r.asked.IntrospectionEncryptedResponseAlg = "ECDH-ES" }, Config{}, "the client is registered for encrypted answers about tokens: Config.IntrospectionDecrypt must have the key"},
+		{"a secret that expired, for userinfo alone", func(r *Registration) {
+			r.Metadata.TokenEndpointAuthMethod, r.Metadata.UserInfoSignedResponseAlg, r.ClientSecretExpiresAt = "tls_client_auth", "HS256", testStart
+		}, Config{}, "rejected: the client secret expired at 2026-03-01T12:00:00Z: Read or Update may give another one, or register again"},
+		{"a secret that expired, for answers about tokens alone", func(r *Registration) {
+			r.Metadata.TokenEndpointAuthMethod, r.Metadata.IntrospectionSignedResponseAlg, r.ClientSecretExpiresAt = "tls_client_auth", "HS512", testStart
+		}, Config{}, "rejected: the client secret expired at 2026-03-01T12:00:00Z: Read or Update may give another one, or register again"},
 		{"no key for requests", func(r *Registration) { r.Metadata.RequireSignedRequestObject = true }, Config{}, "the client is registered with require_signed_request_object: Config.RequestObject must have the key"},
 		{"no certificate for access tokens", func(r *Registration) { r.Metadata.TLSClientCertificateBoundAccessTokens = true }, Config{}, "the client is registered with tls_client_certificate_bound_access_tokens: Config.Certificate must be there"},
 		{"no key for access tokens", func(r *Registration) { r.Metadata.DPoPBoundAccessTokens = true }, Config{}, "the client is registered with dpop_bound_access_tokens: Config.DPoP must have the key"},

@@ -4,17 +4,20 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/postern-go/postern/jwtverify"
 )
 
 // Config turns the registration into a configuration for [New]. base has what a
 // registration does not: Scopes, the keys of the client (PrivateKeyJWT in Auth,
-// Certificate, DPoP, Decrypt, AuthorizationDecrypt, RequestObject), a RedirectURL where
+// Certificate, DPoP, Decrypt and the three like it, RequestObject), a RedirectURL where
 // several are registered. The rest is filled in: Issuer, ClientID, ClientSecret,
-// RedirectURL where one is registered, IDTokenSignedResponseAlg,
-// AuthorizationSignedResponseAlg, PushedAuthorizationRequests where they are required, and
-// Auth for a client that has a secret, a certificate or nothing to authenticate with.
+// RedirectURL where one is registered, the four fields that end in SignedResponseAlg,
+// PushedAuthorizationRequests where they are required, and Auth for a client that has a
+// secret, a certificate or nothing to authenticate with.
 // HTTPClient and Now are those of r where base has none.
 //
 // The method of authentication is what the provider answered, else what it was asked for,
@@ -60,23 +63,32 @@ func (r *Registration) identify(cfg *Config) error {
 	return nil
 }
 
+// A registeredAlgorithm is that of one kind of answer, and the field of a Config for it.
+type registeredAlgorithm struct {
+	name              string
+	field             *string
+	registered, asked string
+}
+
+func (r *Registration) signed(cfg *Config) []registeredAlgorithm {
+	m, a := &r.Metadata, &r.asked
+	return []registeredAlgorithm{
+		{"IDTokenSignedResponseAlg", &cfg.IDTokenSignedResponseAlg, m.IDTokenSignedResponseAlg, a.IDTokenSignedResponseAlg},
+		{"AuthorizationSignedResponseAlg", &cfg.AuthorizationSignedResponseAlg, m.AuthorizationSignedResponseAlg, a.AuthorizationSignedResponseAlg},
+		{"UserInfoSignedResponseAlg", &cfg.UserInfoSignedResponseAlg, m.UserInfoSignedResponseAlg, a.UserInfoSignedResponseAlg},
+		{"IntrospectionSignedResponseAlg", &cfg.IntrospectionSignedResponseAlg, m.IntrospectionSignedResponseAlg, a.IntrospectionSignedResponseAlg},
+	}
+}
+
 // algorithms takes over how ID tokens and answers are signed. Where nobody said it, the
 // metadata decides as for every other client.
 func (r *Registration) algorithms(cfg *Config) error {
-	for _, same := range [...]struct {
-		name  string
-		field *string
-		value string
-	}{
-		{"Config.IDTokenSignedResponseAlg", &cfg.IDTokenSignedResponseAlg,
-			cmp.Or(r.Metadata.IDTokenSignedResponseAlg, r.asked.IDTokenSignedResponseAlg)},
-		{"Config.AuthorizationSignedResponseAlg", &cfg.AuthorizationSignedResponseAlg,
-			cmp.Or(r.Metadata.AuthorizationSignedResponseAlg, r.asked.AuthorizationSignedResponseAlg)},
-	} {
-		if same.value != "" && *same.field != "" && *same.field != same.value {
-			return fmt.Errorf("%s is %q, and the client is registered for %q", same.name, cut(*same.field, quoted), cut(same.value, quoted))
+	for _, same := range r.signed(cfg) {
+		alg := cmp.Or(same.registered, same.asked)
+		if alg != "" && *same.field != "" && *same.field != alg {
+			return fmt.Errorf("Config.%s is %q, and the client is registered for %q", same.name, cut(*same.field, quoted), cut(alg, quoted))
 		}
-		*same.field = cmp.Or(same.value, *same.field)
+		*same.field = cmp.Or(alg, *same.field)
 	}
 	return nil
 }
@@ -93,8 +105,8 @@ func (r *Registration) authentication(cfg *Config) error {
 		method = NoAuth{}.method()
 	}
 	// A secret that is used for nothing stays here: Auth0 gives one to public clients.
-	size := max(macBytes(cfg.IDTokenSignedResponseAlg), macBytes(cfg.AuthorizationSignedResponseAlg))
-	if !strings.HasPrefix(method, "client_secret_") && size == 0 {
+	signs := slices.ContainsFunc(r.signed(cfg), func(a registeredAlgorithm) bool { return macBytes(*a.field) > 0 })
+	if !strings.HasPrefix(method, "client_secret_") && !signs {
 		return r.authenticateBy(cfg, method)
 	}
 	if at := r.ClientSecretExpiresAt; r.ClientSecret != "" && !at.IsZero() && !r.clock(cfg).Before(at) {
@@ -135,11 +147,20 @@ func (r *Registration) clock(cfg *Config) time.Time {
 // keys are the caller's.
 func (r *Registration) keys(cfg *Config) error {
 	cfg.PushedAuthorizationRequests = cfg.PushedAuthorizationRequests || r.Metadata.RequirePushedAuthorizationRequests
-	if cmp.Or(r.Metadata.IDTokenEncryptedResponseAlg, r.asked.IDTokenEncryptedResponseAlg) != "" && len(cfg.Decrypt) == 0 {
-		return errors.New("the client is registered for encrypted ID tokens: Config.Decrypt must have the key")
-	}
-	if cmp.Or(r.Metadata.AuthorizationEncryptedResponseAlg, r.asked.AuthorizationEncryptedResponseAlg) != "" && len(cfg.AuthorizationDecrypt) == 0 {
-		return errors.New("the client is registered for encrypted answers: Config.AuthorizationDecrypt must have the key")
+	m, asked := &r.Metadata, &r.asked
+	for _, encrypted := range [...]struct {
+		what, field string
+		alg         string
+		keys        []jwtverify.DecryptionKey
+	}{
+		{"ID tokens", "Decrypt", cmp.Or(m.IDTokenEncryptedResponseAlg, asked.IDTokenEncryptedResponseAlg), cfg.Decrypt},
+		{"answers", "AuthorizationDecrypt", cmp.Or(m.AuthorizationEncryptedResponseAlg, asked.AuthorizationEncryptedResponseAlg), cfg.AuthorizationDecrypt},
+		{"userinfo", "UserInfoDecrypt", cmp.Or(m.UserInfoEncryptedResponseAlg, asked.UserInfoEncryptedResponseAlg), cfg.UserInfoDecrypt},
+		{"answers about tokens", "IntrospectionDecrypt", cmp.Or(m.IntrospectionEncryptedResponseAlg, asked.IntrospectionEncryptedResponseAlg), cfg.IntrospectionDecrypt},
+	} {
+		if encrypted.alg != "" && len(encrypted.keys) == 0 {
+			return fmt.Errorf("the client is registered for encrypted %s: Config.%s must have the key", encrypted.what, encrypted.field)
+		}
 	}
 	if r.Metadata.RequireSignedRequestObject && cfg.RequestObject == nil {
 		return errors.New("the client is registered with require_signed_request_object: Config.RequestObject must have the key")

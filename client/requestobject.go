@@ -131,7 +131,7 @@ func (cfg *Config) checkRequest(opts *AuthorizeOptions, want responseType) error
 func (l *Login) RequestObject() string { return l.object }
 
 // signRequest puts the parameters of a request into an object (RFC 9101 4, 6.1).
-func (c *Client) signRequest(ctx context.Context, s *snapshot, l *Login, form url.Values) (url.Values, error) {
+func (c *Client) signRequest(ctx context.Context, s *snapshot, form url.Values) (url.Values, error) {
 	o := c.cfg.RequestObject
 	offered := s.metadata.RequestObjectSigningAlgValuesSupported
 	if len(offered) > 0 && !slices.Contains(offered, o.Algorithm) {
@@ -153,7 +153,6 @@ func (c *Client) signRequest(ctx context.Context, s *snapshot, l *Login, form ur
 			return nil, err
 		}
 	}
-	l.object = object
 	return url.Values{"request": {object}}, nil
 }
 

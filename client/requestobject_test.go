@@ -104,8 +104,8 @@ func TestRequestObjectByValue(t *testing.T) {
 	if !reflect.DeepEqual(claims, want) {
 		t.Errorf("got  %v\nwant %v", claims, want)
 	}
-	if login.RequestObject() != object {
-		t.Error("RequestObject is another object")
+	if login.RequestObject() != "" {
+		t.Error("an object that is given out nowhere is kept")
 	}
 }
 
@@ -361,4 +361,34 @@ func TestRequestObjectKeysWait(t *testing.T) {
 			t.Errorf("asked %d times", n)
 		}
 	})
+}
+
+// A provider that wants a nonce in the DPoP proof has seen the object by then, and its jti.
+func TestRequestObjectPushedAgain(t *testing.T) {
+	p := newOP(t)
+	p.pushing()
+	p.demandNonce("/par", func(int) string { return "nonce-1" }, refuseToken, func() *http.Response {
+		return textResponse(201, "application/json", `{"request_uri":"`+pushedURI+`","expires_in":60}`)
+	})
+	c := p.signing(RequestObject{}, func(cfg *Config) { cfg.PushedAuthorizationRequests, cfg.DPoP = true, GenerateDPoPKey() })
+	login := p.authorize(c, nil)
+	requests := p.seen("/par")
+	if len(requests) != 2 {
+		t.Fatalf("%d requests, want two", len(requests))
+	}
+	var ids []any
+	for _, r := range requests {
+		form, err := url.ParseQuery(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, claims := openObject(t, form.Get("request"))
+		if claims["state"] != login.state || claims["nonce"] != login.nonce {
+			t.Error("an object of another login")
+		}
+		ids = append(ids, claims["jti"])
+	}
+	if ids[0] == ids[1] {
+		t.Error("the jti was used twice")
+	}
 }

@@ -55,12 +55,20 @@ func (a signedAnswer) check(secret string) error {
 	case len(secret) < size:
 		return fmt.Errorf("%sSignedResponseAlg is %s, and Config.ClientSecret has fewer than %d bytes", a.name, a.alg, size)
 	}
-	if a.decrypt != nil && len(a.decrypt) == 0 {
-		return fmt.Errorf("%sDecrypt has no keys: leave it nil if answers are not encrypted", a.name)
+	if err := checkDecryptionKeys(a.decrypt, "answers"); err != nil {
+		return fmt.Errorf("%sDecrypt%w", a.name, err)
 	}
-	for i, key := range a.decrypt {
+	return nil
+}
+
+// checkDecryptionKeys refuses keys of no use. Its errors follow the name of the field.
+func checkDecryptionKeys(keys []jwtverify.DecryptionKey, what string) error {
+	if keys != nil && len(keys) == 0 {
+		return errors.New(" has no keys: leave it nil if " + what + " are not encrypted")
+	}
+	for i, key := range keys {
 		if err := key.Check(); err != nil {
-			return fmt.Errorf("%sDecrypt[%d]: %w", a.name, i, err)
+			return fmt.Errorf("[%d]: %w", i, err)
 		}
 	}
 	return nil
@@ -104,7 +112,7 @@ func (a *answer) refuseJWT(cause error) *ResponseError {
 		class = ErrUnavailable
 	}
 	e := a.refuse("")
-	e.Err = fmt.Errorf("%w: %w", class, cause)
+	e.Err = fmt.Errorf("%w: %w", class, newVerdict(cause, a.secrets))
 	return e
 }
 

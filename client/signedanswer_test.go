@@ -8,6 +8,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -190,7 +191,7 @@ func TestSignedIntrospectionReject(t *testing.T) {
 		claims := e.claims(p)
 		claims["token_introspection"] = test.answer
 		p.reply(e.path, 200, e.mediaType, sign(p.key, e.header, claims))
-		if i, err := c.Introspect(context.Background(), "token"); i != nil || !errors.Is(err, ErrRejected) || !strings.Contains(err.Error(), test.want) {
+		if i, err := c.Introspect(context.Background(), "access-token-CANARY"); i != nil || !errors.Is(err, ErrRejected) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v: got %v, want %s", test.answer, err, test.want)
 		}
 	}
@@ -375,5 +376,54 @@ func TestUserInfoClaims(t *testing.T) {
 	}
 	if sources := (&UserInfo{claims: `{"_claim_names":1}`}).Sources(); sources != nil {
 		t.Errorf("got %v", sources)
+	}
+}
+
+// A provider that puts what it was sent into a JWT: what package jwtverify quotes of it, and
+// where it cuts that, tells nobody the secret.
+func TestNoSecretOfARefusedJWTInErrors(t *testing.T) {
+	long := "access " + strings.Repeat("t0ken-", 30) + `"CANARY"`
+	for _, token := range []string{"short-access-token-t0ken", long} {
+		for name, e := range signedEndpoints {
+			for where, spoil := range map[string]func(header, claims map[string]any){
+				"alg":             func(header, _ map[string]any) { header["alg"] = token },
+				"alg, further on": func(header, _ map[string]any) { header["alg"] = "you sent " + token },
+				"typ":             func(header, _ map[string]any) { header["typ"] = token },
+				"aud":             func(_, claims map[string]any) { claims["aud"] = []string{"you sent", token} },
+				"a name":          func(_, claims map[string]any) { claims[token], claims[strings.ToUpper(token)] = 1, 2 },
+			} {
+				p := newOP(t)
+				c := p.client(func(cfg *Config) { e.register(cfg, "ES256") })
+				tokens := p.signIn(c)
+				tokens.AccessToken = token
+				header, claims := maps.Clone(e.header), e.claims(p)
+				spoil(header, claims)
+				p.reply(e.path, 200, e.mediaType, sign(p.key, header, claims))
+				_, err := e.ask(c, tokens)
+				if !errors.Is(err, ErrRejected) || !errors.Is(err, jwtverify.ErrInvalid) || !strings.Contains(err.Error(), redacted) {
+					t.Fatalf("%s, %s: got %v", name, where, err)
+				}
+				if strings.Contains(err.Error(), "t0ken") {
+					t.Errorf("%s, %s: shown: %v", name, where, err)
+				}
+			}
+		}
+	}
+}
+
+func TestNoSecretOfARefusedIDTokenInErrors(t *testing.T) {
+	p := newOP(t)
+	c := p.client(nil)
+	login := p.authorize(c, nil)
+	for name, secret := range map[string]string{
+		"verifier": string(login.verifier), "code": "the-code-that-was-sent-to-the-token-endpoint", "access token": "access-token-CANARY-1",
+	} {
+		p.answer["id_token"] = sign(p.key, map[string]any{"alg": "you sent " + secret}, map[string]any{})
+		again := *login
+		again.sent = new(flag)
+		_, err := c.Exchange(context.Background(), &again, url.Values{"state": {login.state}, "code": {"the-code-that-was-sent-to-the-token-endpoint"}})
+		if !errors.Is(err, ErrRejected) || !strings.Contains(err.Error(), `"you sent `+redacted) {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

@@ -60,38 +60,21 @@ func (cfg *Config) checkAlgorithms() error {
 }
 
 func (cfg *Config) checkDecrypt() error {
-	if cfg.Decrypt != nil && len(cfg.Decrypt) == 0 {
-		return errors.New("Config.Decrypt has no keys: leave it nil if ID tokens are not encrypted")
-	}
-	for i, key := range cfg.Decrypt {
-		if err := key.Check(); err != nil {
-			return fmt.Errorf("Config.Decrypt[%d]: %w", i, err)
-		}
+	if err := checkDecryptionKeys(cfg.Decrypt, "ID tokens"); err != nil {
+		return fmt.Errorf("Config.Decrypt%w", err)
 	}
 	return nil
 }
 
-// verifier returns what decides on the ID tokens of the provider that m describes. Where
-// they are authenticated with the client's secret, its public keys decide on nothing.
+// verifier returns what decides on the ID tokens of the provider that m describes.
 func (cfg *Config) verifier(m *Metadata, keys jwtverify.KeySet) (*jwtverify.Verifier, error) {
 	algs, err := cfg.signingAlgorithms(m.IDTokenSigningAlgValuesSupported)
 	if err != nil {
 		return nil, err
 	}
-	if macBytes(cfg.IDTokenSignedResponseAlg) > 0 {
-		keys = jwtverify.SharedSecret(cfg.ClientSecret)
-	}
-	return &jwtverify.Verifier{
-		Issuer:           cfg.Issuer,
-		Tenants:          cfg.Tenants,
-		Audience:         cfg.ClientID,
-		Keys:             keys,
-		Algorithms:       algs,
-		Decrypt:          cfg.Decrypt,
-		TrustedAudiences: cfg.TrustedAudiences,
-		Leeway:           cfg.Leeway,
-		Now:              cfg.Now,
-	}, nil
+	v := signedAnswer{"IDToken", cfg.IDTokenSignedResponseAlg, cfg.Decrypt}.verifier(cfg, algs, keys)
+	v.TrustedAudiences = cfg.TrustedAudiences
+	return v, nil
 }
 
 // signingAlgorithms returns the algorithms that may sign ID tokens, where the metadata

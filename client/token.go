@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -26,6 +25,7 @@ type tokenAnswer struct {
 	scope        []string        // nil: the provider did not say
 	details      json.RawMessage // authorization_details (RFC 9396 7); nil: the provider did not say
 	failed       bool            // there is an error member
+	secrets      []string        // of the request and the answer, to be kept out of errors
 
 	grant           string // that was asked for
 	issuedTokenType string // of a token exchange (RFC 8693 2.2.1)
@@ -38,15 +38,9 @@ const maxLifetime = 10 * 365 * 24 * time.Hour
 // token is the one road of every grant: one POST of form with the client's
 // authentication, and one reading of the answer. It never sends anything twice.
 func (c *Client) token(ctx context.Context, s *snapshot, form url.Values) (*tokenAnswer, error) {
-	a, err := c.postForm(ctx, s, endpoint{name: "token", url: s.metadata.TokenEndpoint, bound: true}, form)
+	a, err := c.askJSON(ctx, s, endpoint{name: "token", url: s.metadata.TokenEndpoint, bound: true}, form)
 	if err != nil {
 		return nil, err
-	}
-	if a.status != http.StatusOK {
-		return nil, s.oauthError(a)
-	}
-	if a.mediaType() != "application/json" {
-		return nil, a.refuse(a.notJSON())
 	}
 	t, err := parseTokenAnswer(a.body)
 	if err != nil {
@@ -55,7 +49,7 @@ func (c *Client) token(ctx context.Context, s *snapshot, form url.Values) (*toke
 	if t.failed { // with status 200: GitHub
 		return nil, s.oauthError(a)
 	}
-	t.grant = form.Get("grant_type")
+	t.grant, t.secrets = form.Get("grant_type"), append(a.secrets, t.accessToken, t.refreshToken)
 	if err := t.check(c.cfg.tokenType()); err != nil {
 		return nil, a.refuse(err.Error())
 	}
@@ -189,13 +183,16 @@ func lifetime(v strictjson.Value) (time.Duration, bool) {
 // scopeList reads scope, which is words in a string. Twitch sends an array.
 func scopeList(v strictjson.Value) ([]string, bool) {
 	if s, ok := v.String(); ok {
-		return strings.Fields(strings.Clone(s)), true
+		return splitScopes(strings.Clone(s)), true
 	}
 	list, ok := v.Strings()
-	for i, s := range list {
-		list[i] = strings.Clone(s)
-	}
-	return list, ok
+	return splitScopes(strings.Clone(strings.Join(list, " "))), ok
+}
+
+// splitScopes parts scopes at spaces, and at none of the other characters that Unicode
+// calls so (RFC 6749 3.3): what a provider takes for one scope never becomes two.
+func splitScopes(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' })
 }
 
 // oauthError makes the error of an answer that is one by its status or its error
@@ -211,8 +208,24 @@ func (s *snapshot) oauthError(a *answer) *ResponseError {
 
 // oauthError is that of a snapshot, where no client authenticated.
 func (a *answer) oauthError() *ResponseError {
-	e := &ResponseError{Endpoint: a.endpoint.name, Status: a.status}
-	var code, description, uri string
+	code, description, uri := a.errorTexts()
+	e := &ResponseError{
+		Endpoint:    a.endpoint.name,
+		Status:      a.status,
+		Code:        clean(code, quoted, a.secrets),
+		Description: clean(description, maxDescription, a.secrets),
+		URI:         clean(uri, maxDescription, a.secrets),
+	}
+	if e.Code == "" {
+		e.reason = "no error code" // an HTML page, a redirect, a proxy in between
+	}
+	e.Err = classify(a.status, e.Code)
+	return e
+}
+
+// errorTexts are the members of an error (RFC 6749 5.2) as they came. They are empty where
+// the body is not one JSON object.
+func (a *answer) errorTexts() (code, description, uri string) {
 	texts := map[string]*string{"error": &code, "error_description": &description, "error_uri": &uri}
 	err := strictjson.Object(a.body, registeredToken, func(name string, v strictjson.Value) error {
 		if text := texts[name]; text != nil {
@@ -220,14 +233,8 @@ func (a *answer) oauthError() *ResponseError {
 		}
 		return nil
 	})
-	if err == nil {
-		e.Code = clean(code, quoted, a.secrets)
-		e.Description = clean(description, maxDescription, a.secrets)
-		e.URI = clean(uri, maxDescription, a.secrets)
+	if err != nil {
+		return "", "", ""
 	}
-	if e.Code == "" {
-		e.reason = "no error code" // an HTML page, a redirect, a proxy in between
-	}
-	e.Err = classify(a.status, e.Code)
-	return e
+	return code, description, uri
 }

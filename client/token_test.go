@@ -58,6 +58,8 @@ func TestTokenAnswerAccepted(t *testing.T) {
 		{"scope", "application/json", `{` + goodAnswer + `,"scope":"openid  email"}`, 0, []string{"openid", "email"}, ""},
 		{"scope empty", "application/json", `{` + goodAnswer + `,"scope":""}`, 0, []string{}, ""},
 		{"scope as an array", "application/json", `{` + goodAnswer + `,"scope":["openid","email"]}`, 0, []string{"openid", "email"}, ""},
+		{"scope with other spaces than U+0020", "application/json", `{` + goodAnswer + `,"scope":"a\u00a0admin b\tadmin c\u2028admin"}`, 0, []string{"a\u00a0admin", "b\tadmin", "c\u2028admin"}, ""},
+		{"scope as an array with spaces", "application/json", `{` + goodAnswer + `,"scope":["openid email","x\u0085admin",""]}`, 0, []string{"openid", "email", "x\u0085admin"}, ""},
 		{"error null", "application/json", `{` + goodAnswer + `,"error":null}`, 0, []string{"openid"}, ""},
 		{"unknown members", "application/json", `{` + goodAnswer + `,"ext_expires_in":1,"not-before-policy":0,"session_state":{"a":[1]}}`, 0, []string{"openid"}, ""},
 		{"escapes", "application/json", `{"access_token":"\u0061","token_type":"Bearer","id_token":ID}`, 0, []string{"openid"}, ""},

@@ -133,7 +133,7 @@ func (t *Tokens) UnmarshalBinary(data []byte) error {
 	}
 	n.Expiry, n.received = timeOrZero(r.varint()), timeOrZero(r.varint())
 	n.AccessToken, n.TokenType, n.RefreshToken = r.text(), r.text(), r.text()
-	n.Scope = strings.Fields(r.text())
+	n.Scope = splitScopes(r.text())
 	if r.failed {
 		return errTokensData
 	}

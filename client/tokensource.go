@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -47,54 +46,21 @@ type tokenSource struct {
 	client *Client
 	save   func(context.Context, *Tokens) error
 
-	mu      sync.Mutex
+	renewals
 	tokens  *Tokens   // the last that were saved
 	unsaved *Tokens   // that came after them; nil: none
 	dead    error     // every further call fails with it
 	failure error     // of the last refresh; nil: it succeeded
 	retryAt time.Time // not to be refreshed before, after a failure
-	renewal *renewal  // the one under way, if any
-}
-
-// A renewal is a refresh and its save, which all callers of its time wait for.
-type renewal struct {
-	done  chan struct{}
-	token *oauth2.Token
-	err   error
 }
 
 // Token implements oauth2.TokenSource.
 func (s *tokenSource) Token() (*oauth2.Token, error) {
 	now := s.client.Now() // it may panic: not while the lock is held
-	s.mu.Lock()
-	if token, err, ok := s.held(now); ok {
-		s.mu.Unlock()
-		return token, err
-	}
-	r := s.renewal
-	if r != nil {
-		s.mu.Unlock()
-		<-r.done
-		return r.token, r.err
-	}
-	r = &renewal{done: make(chan struct{}), err: errAbandoned}
-	s.renewal = r
-	tokens, unsaved := s.tokens, s.unsaved
-	s.mu.Unlock()
-
-	defer s.finish(r) // even if save panics
-	r.token, r.err = s.renew(tokens, unsaved)
-	return r.token, r.err
+	return s.once(func() (*oauth2.Token, error, bool) { return s.held(now) }, s.renew, errAbandoned)
 }
 
 var errAbandoned = errors.New("client: the save function did not return")
-
-func (s *tokenSource) finish(r *renewal) {
-	s.mu.Lock()
-	s.renewal = nil
-	s.mu.Unlock()
-	close(r.done)
-}
 
 // held answers from what the source holds, where it can. s.mu is held.
 func (s *tokenSource) held(now time.Time) (token *oauth2.Token, err error, ok bool) {
@@ -113,9 +79,12 @@ func (s *tokenSource) held(now time.Time) (token *oauth2.Token, err error, ok bo
 	return nil, s.failure, true
 }
 
-// renew refreshes tokens, unless that has been done and was not saved, and saves.
+// renew refreshes the tokens, unless that has been done and was not saved, and saves.
 // What could not be saved for so long that it is due again is refreshed once more.
-func (s *tokenSource) renew(tokens, unsaved *Tokens) (*oauth2.Token, error) {
+func (s *tokenSource) renew() (*oauth2.Token, error) {
+	s.mu.Lock()
+	tokens, unsaved := s.tokens, s.unsaved
+	s.mu.Unlock()
 	delayed := unsaved != nil
 	if !delayed {
 		var err error
@@ -136,7 +105,7 @@ func (s *tokenSource) renew(tokens, unsaved *Tokens) (*oauth2.Token, error) {
 	s.tokens, s.unsaved = unsaved, nil
 	s.mu.Unlock()
 	if delayed && unsaved.RefreshToken != "" && !unsaved.Expiry.IsZero() && !s.client.Now().Before(unsaved.RefreshAt()) {
-		return s.renew(unsaved, nil)
+		return s.renew()
 	}
 	return unsaved.OAuth2(), nil
 }
@@ -160,6 +129,6 @@ func (s *tokenSource) failed(tokens *Tokens, err error) (*oauth2.Token, error) {
 
 func (t *Tokens) clone() *Tokens {
 	n := *t
-	n.Scope = slices.Clone(t.Scope)
+	n.Scope, n.AuthorizationDetails = slices.Clone(t.Scope), slices.Clone(t.AuthorizationDetails)
 	return &n
 }

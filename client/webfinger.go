@@ -136,7 +136,8 @@ func isPublic(address string) bool {
 	ip := to.Addr().Unmap()
 	for _, inside := range [...]string{
 		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", // RFC 6890
-		"64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", // stand for IPv4 addresses
+		"::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", // stand for IPv4 addresses
+		"fec0::/10", // once for inside (RFC 3879)
 	} {
 		if netip.MustParsePrefix(inside).Contains(ip) {
 			return false

@@ -195,6 +195,7 @@ func TestWebFingerReachesThePublicInternetOnly(t *testing.T) {
 		"224.0.0.1:443": false, "255.255.255.255:443": false, "240.0.0.1:443": false,
 		"[::]:443": false, "[::1]:443": false, "[fe80::1]:443": false, "[fe80::1%25eth0]:443": false, "[fc00::1]:443": false, "[ff02::1]:443": false,
 		"[::ffff:127.0.0.1]:443": false, "[::ffff:10.0.0.1]:443": false, "[64:ff9b::a00:1]:443": false, "[2002:a00:1::]:443": false,
+		"[::10.0.0.1]:443": false, "[::ffff:0:10.0.0.1]:443": false, "[fec0::1]:443": false, "[2001:0:a00:1::]:443": false, "[2001:4860::8888]:443": true,
 		"localhost:443": false, "": false,
 	} {
 		if got := isPublic(address); got != want {

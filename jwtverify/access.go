@@ -88,18 +88,11 @@ func (v *Verifier) AccessToken(ctx context.Context, raw string) (*AccessToken, e
 }
 
 func (v *Verifier) accessToken(ctx context.Context, raw string) (*AccessToken, error) {
-	if err := v.ready(); err != nil {
-		return nil, err
-	}
 	types, err := v.accessTypes()
 	if err != nil {
 		return nil, err
 	}
-	token, err := v.open(ctx, raw, types)
-	if err != nil {
-		return nil, err
-	}
-	c, err := readClaims(token.payload)
+	token, c, err := v.read(ctx, raw, types)
 	if err != nil {
 		return nil, err
 	}
@@ -141,68 +134,6 @@ func (v *Verifier) accessTypes() ([]string, error) {
 		}
 	}
 	return v.AccessTokenTypes, nil
-}
-
-// isAccessToken refuses the other tokens of an issuer, where its headers do not tell
-// them apart.
-func (c *claims) isAccessToken(typ string) error {
-	if err := c.isNoOther(); err != nil {
-		return err
-	}
-	if isAccessType(typ) {
-		return nil
-	}
-	if c.accessTokenHash != "" {
-		return invalidClaim("at_hash", "is that of an ID token")
-	}
-	if c.codeHash != "" {
-		return invalidClaim("c_hash", "is that of an ID token")
-	}
-	says := c.use != "" || strings.EqualFold(c.kind, "Bearer") || strings.EqualFold(c.kind, "DPoP")
-	if c.nonce != "" && !says { // Keycloak before 24 has it in both, and says what is what
-		return invalidClaim("nonce", "is that of an ID token")
-	}
-	if !says && !c.grantsScope() && !c.othersParty() {
-		return invalid("nothing tells it from an ID token")
-	}
-	return nil
-}
-
-// isNoOther refuses what says of itself that it is something else.
-func (c *claims) isNoOther() error {
-	if c.events.Exists() {
-		return invalidClaim("events", "is that of a logout token")
-	}
-	if c.use != "" && c.use != "access" && c.use != "access_token" { // Cognito, Hydra
-		return &ClaimError{Claim: "token_use", Reason: "is that of another kind of token", Got: c.use, Err: ErrInvalid}
-	}
-	if c.kind != "" && !containsFold(accessTokenKinds, c.kind) { // Keycloak
-		return &ClaimError{Claim: "typ", Reason: "is that of another kind of token", Got: c.kind, Err: ErrInvalid}
-	}
-	return nil
-}
-
-// accessTokenKinds are the values that the claim typ may have: Keycloak says Bearer or
-// DPoP, others repeat the header.
-var accessTokenKinds = []string{"Bearer", "DPoP", "JWT", "at+jwt"}
-
-// grantsScope tells whether the token has what an ID token has no use for: a scope, or a
-// client that is not called azp.
-func (c *claims) grantsScope() bool {
-	for _, v := range []strictjson.Value{c.scope, c.scp, c.clientID, c.cid, c.appID, c.grantedBy} {
-		if v.Exists() {
-			return true
-		}
-	}
-	return false
-}
-
-// othersParty tells whether the token was issued to somebody else than it is for, which
-// is all that Auth0 says in an access token without a scope. Most ID tokens are for the
-// client that asked for them; those that Google gives an app for its server, or one
-// service for another, are not, and have email_verified.
-func (c *claims) othersParty() bool {
-	return c.authorizedParty != "" && !slices.Contains(c.audience, c.authorizedParty) && !c.emailVerified.Exists()
 }
 
 // grant checks what a token and the answer of an introspection endpoint have in common.

@@ -34,6 +34,21 @@ type signed struct {
 	payload string
 }
 
+// read takes a token through everything that stands before what its claims say: a Verifier
+// that can decide, the compact form, the signature, and the form of the claims.
+func (v *Verifier) read(ctx context.Context, raw string, types []string) (token signed, c claims, err error) {
+	if err := v.ready(); err != nil {
+		return signed{}, claims{}, err
+	}
+	if token, err = v.open(ctx, raw, types); err != nil {
+		return signed{}, claims{}, err
+	}
+	if c, err = readClaims(token.payload); err != nil {
+		return signed{}, claims{}, err
+	}
+	return token, c, nil
+}
+
 // open takes a token in compact form (RFC 7515 7.1) through everything that stands
 // before its claims. It is the one road of all kinds of tokens; types are the values
 // of typ that the kind may have, and "" allows it to be absent.

@@ -80,17 +80,10 @@ func (v *Verifier) IDToken(ctx context.Context, raw string, want Expect) (*IDTok
 }
 
 func (v *Verifier) idToken(ctx context.Context, raw string, want *Expect) (*IDToken, error) {
-	if err := v.ready(); err != nil {
-		return nil, err
-	}
 	if err := want.ready(); err != nil {
 		return nil, err
 	}
-	token, err := v.open(ctx, raw, idTokenTypes)
-	if err != nil {
-		return nil, err
-	}
-	c, err := readClaims(token.payload)
+	token, c, err := v.read(ctx, raw, idTokenTypes)
 	if err != nil {
 		return nil, err
 	}
@@ -131,31 +124,6 @@ func (want *Expect) ready() error {
 		return invalid("Expect.MaxAge is negative")
 	}
 	return nil
-}
-
-// isIDToken refuses the other tokens of an issuer, where its headers do not tell them
-// apart: a logout token (Back-Channel Logout 2.4), what says of itself to be something
-// else, as Keycloak does by typ (ID, Bearer, Offline, Refresh) and Cognito by token_use
-// (id, access), and what has the claims of an access token and none of an ID token.
-func (c *claims) isIDToken() error {
-	if c.events.Exists() {
-		return invalidClaim("events", "is that of a logout token")
-	}
-	if c.kind != "" && !strings.EqualFold(c.kind, "ID") && !strings.EqualFold(c.kind, "JWT") {
-		return &ClaimError{Claim: "typ", Reason: "is that of another kind of token", Got: c.kind, Err: ErrInvalid}
-	}
-	if c.use != "" && c.use != "id" {
-		return &ClaimError{Claim: "token_use", Reason: "is that of another kind of token", Got: c.use, Err: ErrInvalid}
-	}
-	if !c.saysIDToken() && c.grantsScope() {
-		return invalid("claims are those of an access token")
-	}
-	return nil
-}
-
-// saysIDToken tells whether the token has what only an ID token has.
-func (c *claims) saysIDToken() bool {
-	return c.nonce != "" || c.accessTokenHash != "" || c.codeHash != "" || c.use != "" || strings.EqualFold(c.kind, "ID")
 }
 
 // identity checks who speaks, to whom and about whom.

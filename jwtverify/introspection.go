@@ -93,19 +93,11 @@ func (v *Verifier) introspection(answer string) (*AccessToken, error) {
 // isAccessToken refuses the other tokens of an issuer, for which its endpoint may answer
 // too.
 func (a *introspected) isAccessToken() error {
-	if err := a.isNoOther(); err != nil { // Keycloak: ID and refresh tokens
+	if err := a.is(accessTokens); err != nil { // Keycloak: ID and refresh tokens
 		return err
 	}
 	if a.tokenType != "" && !containsFold([]string{"Bearer", "DPoP"}, a.tokenType) {
 		return &ClaimError{Claim: "token_type", Reason: "is that of another kind of token", Got: a.tokenType, Err: ErrInvalid}
 	}
-	switch {
-	case a.accessTokenHash != "":
-		return invalidClaim("at_hash", "is that of an ID token")
-	case a.codeHash != "":
-		return invalidClaim("c_hash", "is that of an ID token")
-	case a.nonce != "" && a.tokenType == "":
-		return invalidClaim("nonce", "is that of an ID token")
-	}
-	return nil
+	return a.isNoIDToken(a.tokenType != "")
 }

@@ -32,14 +32,7 @@ func (v *Verifier) IntrospectionJWT(ctx context.Context, raw string) ([]byte, er
 }
 
 func (v *Verifier) introspectionJWT(ctx context.Context, raw string) (string, error) {
-	if err := v.ready(); err != nil {
-		return "", err
-	}
-	token, err := v.open(ctx, raw, introspectionTypes)
-	if err != nil {
-		return "", err
-	}
-	c, err := readClaims(token.payload)
+	token, c, err := v.read(ctx, raw, introspectionTypes)
 	if err != nil {
 		return "", err
 	}

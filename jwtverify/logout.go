@@ -54,17 +54,10 @@ func (v *Verifier) LogoutToken(ctx context.Context, raw string, seen ReplayGuard
 }
 
 func (v *Verifier) logoutToken(ctx context.Context, raw string, seen ReplayGuard) (*LogoutToken, error) {
-	if err := v.ready(); err != nil {
-		return nil, err
-	}
 	if seen == nil {
 		return nil, invalid("no ReplayGuard to tell a logout token from its replay")
 	}
-	token, err := v.open(ctx, raw, logoutTokenTypes) // steps 1 and 2
-	if err != nil {
-		return nil, err
-	}
-	c, err := readClaims(token.payload)
+	token, c, err := v.read(ctx, raw, logoutTokenTypes) // steps 1 and 2
 	if err != nil {
 		return nil, err
 	}
@@ -93,11 +86,8 @@ func (v *Verifier) logoutToken(ctx context.Context, raw string, seen ReplayGuard
 
 // logout checks what a logout token says, Back-Channel Logout 2.6 steps 4 to 7.
 func (c *claims) logout() (*LogoutToken, error) {
-	if c.kind != "" && !containsFold(logoutTokenKinds, c.kind) {
-		return nil, &ClaimError{Claim: "typ", Reason: "is that of another kind of token", Got: c.kind, Err: ErrInvalid}
-	}
-	if c.use != "" {
-		return nil, &ClaimError{Claim: "token_use", Reason: "is that of another kind of token", Got: c.use, Err: ErrInvalid}
+	if err := c.is(logoutTokens); err != nil {
+		return nil, err
 	}
 	if c.subject == "" && c.sessionID == "" { // step 4
 		return nil, invalidClaim("sid", "is missing, and sub too")
@@ -125,10 +115,6 @@ func (c *claims) logout() (*LogoutToken, error) {
 	}
 	return t, nil
 }
-
-// logoutTokenKinds are the values that the claim typ may have, which Keycloak gives all
-// its tokens.
-var logoutTokenKinds = []string{"Logout", "JWT", "logout+jwt"}
 
 // checkEvents checks that the event is that of a logout, Back-Channel Logout 2.4: a
 // member whose value is an object, with whatever is in it.

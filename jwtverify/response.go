@@ -31,14 +31,7 @@ var jwtTypes = []string{"", "JWT"}
 var responseEnvelope = []string{"aud", "exp", "iat", "nbf", "jti"}
 
 func (v *Verifier) authorizationResponse(ctx context.Context, raw string) (url.Values, error) {
-	if err := v.ready(); err != nil {
-		return nil, err
-	}
-	token, err := v.open(ctx, raw, jwtTypes)
-	if err != nil {
-		return nil, err
-	}
-	c, err := readClaims(token.payload)
+	token, c, err := v.read(ctx, raw, jwtTypes)
 	if err != nil {
 		return nil, err
 	}

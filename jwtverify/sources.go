@@ -180,21 +180,14 @@ func (v *Verifier) SourceClaims(ctx context.Context, raw string, src ClaimSource
 }
 
 func (v *Verifier) sourceClaims(ctx context.Context, raw string, src ClaimSource) (*SourcedClaims, error) {
-	if err := v.ready(); err != nil {
-		return nil, err
-	}
 	if err := src.expects(raw); err != nil {
 		return nil, err
 	}
-	token, err := v.open(ctx, raw, jwtTypes)
+	token, c, err := v.read(ctx, raw, jwtTypes)
 	if err != nil {
 		return nil, err
 	}
-	c, err := readClaims(token.payload)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.isNoToken(); err != nil {
+	if err := c.isStatement(); err != nil {
 		return nil, err
 	}
 	now := v.now()

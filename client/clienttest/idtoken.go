@@ -123,7 +123,7 @@ func (p *Provider) signIDToken(c *registered, payload []byte) string {
 	switch {
 	case p.has(AlgNone):
 		header["alg"] = "none"
-		return signingInput(header, payload) + "."
+		return unsigned(header, payload)
 	case p.has(HS256PublicKey):
 		header["alg"] = "HS256"
 		return authenticated(header, payload, key.publicPEM())
@@ -142,10 +142,7 @@ func (p *Provider) signIDToken(c *registered, payload []byte) string {
 		key = ring.retired()
 		header["jwk"] = key.jwk()
 	case p.has(BadSignature):
-		input := signingInput(header, payload)
-		signature := key.signature(input)
-		signature[0] ^= 1
-		return input + "." + encode(signature)
+		return forge(key.sign(header, payload))
 	}
 	return key.sign(header, payload)
 }

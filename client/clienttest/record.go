@@ -11,7 +11,7 @@ import (
 
 const (
 	maxRecord = 10_000  // requests that are kept
-	maxForm   = 1 << 20 // bytes of a request body
+	maxBody   = 1 << 20 // bytes of a request, for whoever reads it
 )
 
 // The endpoints, as they stand in Request.Endpoint.
@@ -108,7 +108,7 @@ func (p *Provider) record(endpoint string, r *http.Request) func(status int) {
 // fault RefreshLost panics with http.ErrAbortHandler, which only a server understands.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Body != nil {
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	}
 	malformed := r.ParseForm()
 	name, handle := p.route(r)

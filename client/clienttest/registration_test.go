@@ -240,3 +240,16 @@ func TestRegisterNotSupported(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// What comes in is bounded where it comes in, for every endpoint that reads it.
+func TestBodyOfARegistrationIsBounded(t *testing.T) {
+	const most = 1 << 20
+	f := newFlow(t, nil)
+	whole := wantsOne + strings.Repeat(" ", most-len(wantsOne))
+	if m := f.register(whole); m.Status != 201 {
+		t.Errorf("got %+v", m)
+	}
+	if m := f.register(whole + " "); m.Status != 400 || m.Description != "unreadable body" {
+		t.Errorf("got %+v", m)
+	}
+}

@@ -2,14 +2,14 @@ package clienttest
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"slices"
 	"strings"
+
+	"github.com/postern-go/postern/internal/jwtsign"
 )
 
 func algorithms() []string {
@@ -40,15 +40,11 @@ func hashOf(algorithm string) crypto.Hash {
 	}
 }
 
-func digest(h crypto.Hash, text string) []byte {
-	sum := h.New()
-	sum.Write([]byte(text))
-	return sum.Sum(nil)
-}
-
 // halfHash is the left half of the hash of a token: at_hash (OpenID Connect Core 3.1.3.6).
 func halfHash(algorithm, token string) string {
-	sum := digest(hashOf(algorithm), token)
+	h := hashOf(algorithm).New()
+	h.Write([]byte(token))
+	sum := h.Sum(nil)
 	return encode(sum[:len(sum)/2])
 }
 
@@ -59,48 +55,24 @@ func (k *signingKey) header(typ string) map[string]any {
 
 // sign makes a JWS in compact form (RFC 7515 section 7.1).
 func (k *signingKey) sign(header map[string]any, payload []byte) string {
-	input := signingInput(header, payload)
-	return input + "." + encode(k.signature(input))
+	token, err := jwtsign.Sign(k.private, k.algorithm, header, json.RawMessage(payload))
+	return mustSign(token, err)
 }
 
-func signingInput(header map[string]any, payload []byte) string {
-	return encode(mustJSON(header)) + "." + encode(payload)
+// unsigned makes a JWS that nobody signed (RFC 7515 appendix A.5).
+func unsigned(header map[string]any, payload []byte) string {
+	return encode(mustJSON(header)) + "." + encode(payload) + "."
 }
 
-// signature signs input as RFC 7518 section 3 and RFC 8037 section 3.1 say.
-func (k *signingKey) signature(input string) []byte {
-	hash := hashOf(k.algorithm)
-	var signature []byte
-	var err error
-	switch family := k.algorithm[:2]; family {
-	case "RS":
-		signature, err = k.private.Sign(rand.Reader, digest(hash, input), hash)
-	case "PS":
-		opts := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash}
-		signature, err = k.private.Sign(rand.Reader, digest(hash, input), opts)
-	case "ES":
-		return signECDSA(k.private.(*ecdsa.PrivateKey), digest(hash, input))
-	default:
-		signature, err = k.private.Sign(nil, []byte(input), crypto.Hash(0))
-	}
+// forge changes one bit of the signature of a JWS.
+func forge(token string) string {
+	end := strings.LastIndexByte(token, '.') + 1
+	signature, err := base64.RawURLEncoding.DecodeString(token[end:])
 	if err != nil {
 		panic("clienttest: " + err.Error())
 	}
-	return signature
-}
-
-// signECDSA gives r and s side by side, each as long as the curve's order (RFC 7518
-// section 3.4).
-func signECDSA(key *ecdsa.PrivateKey, digest []byte) []byte {
-	r, s, err := ecdsa.Sign(rand.Reader, key, digest)
-	if err != nil {
-		panic("clienttest: " + err.Error())
-	}
-	size := (key.Curve.Params().BitSize + 7) / 8
-	signature := make([]byte, 2*size)
-	r.FillBytes(signature[:size])
-	s.FillBytes(signature[size:])
-	return signature
+	signature[0] ^= 1
+	return token[:end] + encode(signature)
 }
 
 // publicPEM is what the victims of algorithm confusion take for a secret.
@@ -114,8 +86,13 @@ func (k *signingKey) publicPEM() []byte {
 
 // authenticated makes a JWS with a shared secret (RFC 7518 section 3.2).
 func authenticated(header map[string]any, payload []byte, secret []byte) string {
-	input := signingInput(header, payload)
-	mac := hmac.New(hashOf(header["alg"].(string)).New, secret)
-	mac.Write([]byte(input))
-	return input + "." + encode(mac.Sum(nil))
+	token, err := jwtsign.MAC(secret, header["alg"].(string), header, json.RawMessage(payload))
+	return mustSign(token, err)
+}
+
+func mustSign(token string, err error) string {
+	if err != nil {
+		panic("clienttest: " + err.Error())
+	}
+	return token
 }

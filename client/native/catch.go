@@ -30,6 +30,7 @@ type catcher struct {
 	rp         *client.Client
 	login      *client.Login
 	host, path string // of the redirect URL
+	signed     bool   // the answer, as it was asked for
 
 	once      sync.Once
 	answers   chan url.Values // has room for the one answer
@@ -44,10 +45,14 @@ func newCatcher(rp *client.Client, login *client.Login) (*catcher, error) {
 		return nil, err
 	}
 	return &catcher{
-		rp: rp, login: login, host: u.Host, path: cmp.Or(u.EscapedPath(), "/"),
+		rp: rp, login: login, host: authority(u.Host), path: cmp.Or(u.EscapedPath(), "/"),
+		signed:  login.ResponseMode() != "query",
 		answers: make(chan url.Values, 1), done: make(chan struct{}), told: make(chan struct{}),
 	}, nil
 }
+
+// authority is a host as the Host of a request has it: browsers leave the usual port out.
+func authority(host string) string { return strings.ToLower(strings.TrimSuffix(host, ":80")) }
 
 // serve answers requests until stop is called. That lets the answer to the answer leave,
 // and cuts everything else: browsers open connections that they never use.
@@ -81,7 +86,7 @@ func (c *catcher) serve(listeners []net.Listener) (stop func()) {
 // another path, another method and another state are none.
 func (c *catcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
-	case !strings.EqualFold(r.Host, c.host) || r.URL.EscapedPath() != c.path:
+	case authority(r.Host) != c.host || r.URL.EscapedPath() != c.path:
 		writePage(w, http.StatusNotFound, "There is nothing here.")
 		return
 	case r.Method != http.MethodGet:
@@ -103,11 +108,14 @@ func (c *catcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-var errNotOurs = errors.New("the state is of another sign-in")
+var errNotOurs = errors.New("the answer is to another sign-in")
 
 // recognize tells whether an answer is one to this login. Whoever does not know the state
 // can neither end the sign-in nor use up its login.
 func (c *catcher) recognize(ctx context.Context, answer url.Values) error {
+	if answer.Has("response") != c.signed { // before anything is asked of the provider
+		return errNotOurs
+	}
 	state, err := c.rp.CallbackState(ctx, answer)
 	if err != nil {
 		return err

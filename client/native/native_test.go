@@ -177,6 +177,45 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
+// An answer of another kind than was asked for is none: a page that sends some has the
+// program ask nobody for keys.
+func TestSignedAnswersThatNobodyAskedFor(t *testing.T) {
+	op := newProvider(t, redirectURL)
+	_, _, err := signIn(t, op, "", &native.Options{Open: func(_ context.Context, address string) error {
+		good := answer(t, op, address)
+		got := open(t, http.MethodGet, "http://"+good.Host+"/callback?response=eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.e30.AA", "")
+		if n := op.Count("jwks"); got.status != http.StatusBadRequest || n != 0 {
+			t.Errorf("got %d, and keys were asked for %d times", got.status, n)
+		}
+		open(t, http.MethodGet, good.String(), "")
+		return nil
+	}})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// And a plain one is none where it must be signed, even with the right state.
+func TestPlainAnswerInPlaceOfASignedOne(t *testing.T) {
+	op := newProvider(t, redirectURL)
+	signed := &client.AuthorizeOptions{ResponseMode: "jwt"}
+	_, _, err := signIn(t, op, "", &native.Options{Authorize: signed, Timeout: 100 * time.Millisecond, Open: func(_ context.Context, address string) error {
+		u, err := url.Parse(address)
+		if err != nil {
+			return err
+		}
+		q := u.Query()
+		plain := q.Get("redirect_uri") + "?code=c&state=" + q.Get("state")
+		if got := open(t, http.MethodGet, plain, ""); got.status != http.StatusBadRequest {
+			t.Errorf("got %d %s", got.status, got.body)
+		}
+		return nil
+	}})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want DeadlineExceeded: the sign-in goes on", err)
+	}
+}
+
 // The answer is taken once, and its second bearer learns nothing.
 func TestAnswerTwice(t *testing.T) {
 	op := newProvider(t, redirectURL)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/postern-go/postern/internal/jwtsign"
 	"github.com/postern-go/postern/jwtverify"
 )
 
@@ -51,7 +52,10 @@ func (s signer) accessTable() table {
 // secretTable has the bare HMAC as its floor: it costs so little that everything else
 // is the larger part.
 func secretTable() table {
-	s := signer{alg: "HS256", sign: mac, check: func(in, sig []byte) bool { return hmac.Equal(mac(in), sig) }}
+	sign := func(header, claims any) (string, error) {
+		return jwtsign.MAC([]byte(clientSecret), "HS256", header, claims)
+	}
+	s := signer{alg: "HS256", sign: sign, check: func(in, sig []byte) bool { return hmac.Equal(mac(in), sig) }}
 	raw := s.idToken(time.Now())
 	ours := &jwtverify.Verifier{Issuer: issuer, Audience: clientID, Algorithms: []string{"HS256"}, Keys: jwtverify.SharedSecret(clientSecret)}
 	parser := jwt.NewParser(jwt.WithIssuer(issuer), jwt.WithAudience(clientID), jwt.WithExpirationRequired(), jwt.WithValidMethods([]string{"HS256"}))

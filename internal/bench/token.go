@@ -11,7 +11,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"math/big"
 	"strings"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/postern-go/postern/internal/jwtsign"
 	"github.com/postern-go/postern/jwtverify"
 )
 
@@ -29,12 +29,16 @@ const (
 	nonce    = "n-0S6_WzA2Mj-kVt3cY9bQ1dR5fZ7hLpXuEoJiGaT4s"
 )
 
-// signer is one algorithm: how to sign with it, and the bare check.
+// signer is one algorithm: how to make a token with it, and the bare check.
 type signer struct {
 	alg    string
 	public crypto.PublicKey
-	sign   func(input []byte) []byte
+	sign   func(header, claims any) (string, error)
 	check  func(input, signature []byte) bool
+}
+
+func signing(key crypto.Signer, alg string) func(header, claims any) (string, error) {
+	return func(header, claims any) (string, error) { return jwtsign.Sign(key, alg, header, claims) }
 }
 
 func must[T any](v T, err error) T {
@@ -54,28 +58,17 @@ func signers() []signer {
 	pss := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 	digest := func(input []byte) []byte { d := sha256.Sum256(input); return d[:] }
 	return []signer{
-		{"RS256", &rsaKey.PublicKey, func(in []byte) []byte {
-			return must(rsa.SignPKCS1v15(rand.Reader, rsaKey, crypto.SHA256, digest(in)))
-		}, func(in, sig []byte) bool {
+		{"RS256", &rsaKey.PublicKey, signing(rsaKey, "RS256"), func(in, sig []byte) bool {
 			return rsa.VerifyPKCS1v15(&rsaKey.PublicKey, crypto.SHA256, digest(in), sig) == nil
 		}},
-		{"PS256", &rsaKey.PublicKey, func(in []byte) []byte {
-			return must(rsa.SignPSS(rand.Reader, rsaKey, crypto.SHA256, digest(in), pss))
-		}, func(in, sig []byte) bool {
+		{"PS256", &rsaKey.PublicKey, signing(rsaKey, "PS256"), func(in, sig []byte) bool {
 			return rsa.VerifyPSS(&rsaKey.PublicKey, crypto.SHA256, digest(in), sig, pss) == nil
 		}},
-		{"ES256", &ecKey.PublicKey, func(in []byte) []byte {
-			r, s, err := ecdsa.Sign(rand.Reader, ecKey, digest(in))
-			if err != nil {
-				panic(err)
-			}
-			return append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
-		}, func(in, sig []byte) bool {
+		{"ES256", &ecKey.PublicKey, signing(ecKey, "ES256"), func(in, sig []byte) bool {
 			r, s := new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])
 			return ecdsa.Verify(&ecKey.PublicKey, digest(in), r, s)
 		}},
-		{"EdDSA", edPublic, func(in []byte) []byte { return ed25519.Sign(edKey, in) },
-			func(in, sig []byte) bool { return ed25519.Verify(edPublic, in, sig) }},
+		{"EdDSA", edPublic, signing(edKey, "EdDSA"), func(in, sig []byte) bool { return ed25519.Verify(edPublic, in, sig) }},
 	}
 }
 
@@ -93,10 +86,7 @@ func (s signer) keys() jwtverify.KeySet {
 
 // compact signs claims.
 func (s signer) compact(typ string, claims map[string]any) string {
-	header := must(json.Marshal(map[string]string{"alg": s.alg, "typ": typ, "kid": "key-1"}))
-	b64 := base64.RawURLEncoding
-	input := b64.EncodeToString(header) + "." + b64.EncodeToString(must(json.Marshal(claims)))
-	return input + "." + b64.EncodeToString(s.sign([]byte(input)))
+	return must(s.sign(map[string]string{"alg": s.alg, "typ": typ, "kid": "key-1"}, claims))
 }
 
 // idToken is the ordinary one: twelve claims, about 900 bytes when RSA signs it.
