@@ -105,7 +105,7 @@ const (
 // NewLogin is for a backend whose own front end started the flow: a mobile app or a
 // single-page app that sends the callback on. It cannot check that the secrets are
 // random, nor that they come from the browser that the callback comes from. Most
-// programs want [Client.Authorize].
+// programs want [Client.Authorize]; it is the only way for a client of [NewOAuth].
 func NewLogin(s LoginSecrets) (*Login, error) {
 	want, mode, err := s.validate()
 	if err != nil {

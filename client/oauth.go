@@ -147,16 +147,16 @@ func (cfg *OAuthConfig) validate() error {
 		field, url string
 		required   bool
 	}{
-		{"AuthorizationEndpoint", cfg.AuthorizationEndpoint, true},
-		{"TokenEndpoint", cfg.TokenEndpoint, true},
-		{"UserEndpoint", cfg.UserEndpoint, true},
-		{"RevocationEndpoint", cfg.RevocationEndpoint, false},
+		{"Config.AuthorizationEndpoint", cfg.AuthorizationEndpoint, true},
+		{"Config.TokenEndpoint", cfg.TokenEndpoint, true},
+		{"Config.UserEndpoint", cfg.UserEndpoint, true},
+		{"Config.RevocationEndpoint", cfg.RevocationEndpoint, false},
 	} {
 		if endpoint.url == "" && !endpoint.required {
 			continue
 		}
 		if err := checkEndpoint(endpoint.url, strings.HasPrefix(cfg.Issuer, "http:")); err != nil {
-			return fmt.Errorf("Config.%s %w", endpoint.field, err)
+			return fmt.Errorf("%s %w", endpoint.field, err)
 		}
 	}
 	if slices.Contains(cfg.SubjectPath, "") {
@@ -191,7 +191,7 @@ func (c *Client) oauthSnapshot(cfg *OAuthConfig) (*snapshot, error) {
 		m.TokenEndpointAuthMethodsSupported = []string{method}
 	}
 	if err := m.checkOwnQuery(); err != nil {
-		return nil, fmt.Errorf("Config: %w", err)
+		return nil, fmt.Errorf("Config.AuthorizationEndpoint: %w", err)
 	}
 	return &snapshot{
 		metadata: m,

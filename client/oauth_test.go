@@ -169,17 +169,22 @@ func TestOAuthGitHub(t *testing.T) {
 			t.Errorf("%s: %T, %v", issuer, c.discovery.current.auth, err)
 		}
 	}
-	p := newGitHub(t)
-	c := p.oauth(func(cfg *OAuthConfig) { cfg.Issuer = "https://github.com/login/oauth" })
-	login, err := c.Authorize(ctx, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.answer = map[string]any{"error": "incorrect_client_credentials", "error_description": "The client_id and/or client_secret passed are incorrect."}
-	_, err = c.Exchange(ctx, login, callbackOf(login))
-	var e *ResponseError
-	if !errors.As(err, &e) || !errors.Is(err, ErrRejected) || e.Code != "incorrect_client_credentials" || e.Hint != "" {
-		t.Errorf("got %v", err)
+	for issuer, hint := range map[string]string{
+		"https://github.com/login/oauth":         "",
+		"https://github.example.com/login/oauth": "client_secret_basic was refused; if the secret is right, try Config.Auth: client.SecretPost{}",
+	} {
+		p := newGitHub(t)
+		c := p.oauth(func(cfg *OAuthConfig) { cfg.Issuer = issuer })
+		login, err := c.Authorize(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.answer = map[string]any{"error": "incorrect_client_credentials", "error_description": "The client_id and/or client_secret passed are incorrect."}
+		_, err = c.Exchange(ctx, login, callbackOf(login))
+		var e *ResponseError
+		if !errors.As(err, &e) || !errors.Is(err, ErrRejected) || e.Code != "incorrect_client_credentials" || e.Hint != hint {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 
@@ -199,7 +204,7 @@ func TestOAuthConfigRejects(t *testing.T) {
 		{func(cfg *OAuthConfig) { cfg.Scopes = []string{"openid"} }, "Scopes: openid is of OpenID Connect: a provider that has it is one for New"},
 		{func(cfg *OAuthConfig) { cfg.Auth = NoAuth{} }, "Auth: none is for a client without Config.ClientSecret, and it is set"},
 		{func(cfg *OAuthConfig) { cfg.AuthorizationEndpoint = "" }, "AuthorizationEndpoint is empty"},
-		{func(cfg *OAuthConfig) { cfg.AuthorizationEndpoint += "?state=x" }, `: authorization_endpoint has the parameter "state" in its own query`},
+		{func(cfg *OAuthConfig) { cfg.AuthorizationEndpoint += "?state=x" }, `AuthorizationEndpoint: authorization_endpoint has the parameter "state" in its own query`},
 		{func(cfg *OAuthConfig) { cfg.TokenEndpoint = "" }, "TokenEndpoint is empty"},
 		{func(cfg *OAuthConfig) { cfg.UserEndpoint = "" }, "UserEndpoint is empty"},
 		{func(cfg *OAuthConfig) { cfg.UserEndpoint = "http://localhost/user" }, "UserEndpoint must be https, as the issuer is"},
@@ -209,11 +214,7 @@ func TestOAuthConfigRejects(t *testing.T) {
 		cfg := p.oauthConfig()
 		test.change(&cfg)
 		c, err := NewOAuth(cfg)
-		dot := "."
-		if strings.HasPrefix(test.want, ":") {
-			dot = ""
-		}
-		if c != nil || err == nil || err.Error() != "client: OAuthConfig"+dot+test.want {
+		if c != nil || err == nil || err.Error() != "client: OAuthConfig."+test.want {
 			t.Errorf("got %v, want %s", err, test.want)
 		}
 	}
@@ -529,7 +530,9 @@ func TestOAuthUnsupported(t *testing.T) {
 	if found := c.Check(ctx); len(found) > 0 {
 		t.Errorf("found %v", found)
 	}
-	if m, err := c.Metadata(ctx); err != nil || m.TokenEndpoint != testIssuer+"/token" || m.Issuer != testIssuer {
+	m, err := c.Metadata(ctx)
+	if err != nil || m.TokenEndpoint != testIssuer+"/token" || m.Issuer != testIssuer || !slices.Equal(m.ResponseTypesSupported, []string{"code"}) ||
+		!slices.Equal(m.GrantTypesSupported, []string{"authorization_code", "refresh_token"}) {
 		t.Errorf("metadata %v, %v", m, err)
 	}
 	if len(p.requests) != before {

@@ -57,7 +57,7 @@ var quirks = [...]quirk{{
 	},
 }, {
 	provider: "Cognito",
-	source:   "https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html",
+	source:   "https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html",
 	hosts:    []string{"cognito-idp.*.amazonaws.com", "cognito-idp.*.amazonaws.com.cn"},
 	logout: &logoutQuirk{
 		source:   "https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html",

@@ -178,13 +178,22 @@ func TestQuirks(t *testing.T) {
 		{"https://notauth0.com/", "", ""},
 		{"https://tenant.auth0.com.example.com/", "", ""},
 		{"https://example.com/.auth0.com", "", ""},
+		{"https://login.example.com/", `{"":"x"}`, ""},
+		{"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Pool", "", "Cognito"},
+		{"https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_Pool", "", "Cognito"},
+		{"https://s3.eu-west-1.amazonaws.com/pool", "", ""},
+		{"https://cognito-idp.eu-west-1.amazonaws.com.example.com/pool", "", ""},
+		{"https://github.com/login/oauth", "", "GitHub"},
+		{"https://octo.ghe.com/login/oauth", "", "GitHub"},
+		{"https://notgithub.com", "", ""},
+		{"://", "", ""},
 	} {
 		if got := quirkOf(test.issuer, test.document).provider; got != test.want {
 			t.Errorf("%s %s: got %q, want %q", test.issuer, test.document, got, test.want)
 		}
 	}
 	for _, q := range quirks {
-		if !strings.HasPrefix(q.source, "https://") {
+		if !strings.HasPrefix(q.source, "https://") || q.logout != nil && !strings.HasPrefix(q.logout.source, "https://") {
 			t.Errorf("%s has no source", q.provider)
 		}
 	}
