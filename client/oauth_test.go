@@ -517,6 +517,7 @@ func TestOAuthUnsupported(t *testing.T) {
 		{"its metadata has no revocation_endpoint", func() error { return c.Revoke(ctx, tokens) }},
 		{"its metadata has no introspection_endpoint", func() error { _, err := c.Introspect(ctx, tokens.AccessToken); return err }},
 		{"grant_types_supported of its metadata has no " + grantClientCredentials, func() error { _, err := c.ClientCredentials(ctx, nil); return err }},
+		{"a sign-in by another device" + kind, func() error { _, err := c.WaitDevice(ctx, nil); return err }},
 		{"grant_types_supported of its metadata has no " + grantDevice, func() error { _, err := c.Device(ctx, nil); return err }},
 		{"grant_types_supported of its metadata has no " + grantCIBA, func() error { _, err := c.CIBA(ctx, CIBARequest{LoginHint: "a"}, nil); return err }},
 		{"grant_types_supported of its metadata has no " + grantExchange, func() error { _, err := c.ExchangeToken(ctx, TokenExchange{SubjectToken: "a"}, nil); return err }},

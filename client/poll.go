@@ -45,6 +45,9 @@ func (c *Client) newPending(sent time.Time, life, interval time.Duration, want a
 
 // poll sends form until somebody has decided, the first time after wait.
 func (c *Client) poll(ctx context.Context, p *pending, wait time.Duration, form url.Values) (*Tokens, error) {
+	if err := c.onlyOpenID("a sign-in by another device"); err != nil {
+		return nil, err
+	}
 	if p.issuer != c.cfg.Issuer || p.clientID != c.cfg.ClientID {
 		return nil, fmt.Errorf("client: %w: the sign-in was not begun by this client", ErrRejected)
 	}

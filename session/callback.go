@@ -132,13 +132,14 @@ type outcome struct {
 	rec      *record
 	returnTo string
 	began    presence
+	mode     loginMode
 	err      *Error
 }
 
 // finishLogin trades the code for a session. It runs once for an attempt, and
 // does not end when the browser hangs up, for others may wait for it.
 func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *outcome {
-	out := &outcome{returnTo: a.returnTo, began: a.began}
+	out := &outcome{returnTo: a.returnTo, began: a.began, mode: a.mode}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), loginTimeout)
 	defer cancel()
 	p, rec, err := m.provider(a.provider), (*record)(nil), errProviderGone
@@ -152,7 +153,13 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 		}
 		return out
 	}
+	if out.err = m.goesOn(r, a, rec); out.err != nil {
+		return out
+	}
 	out.rec = rec
+	if a.mode == modeFrame { // nobody has signed in: it is the session of before
+		return out
+	}
 	if err := m.greet(r, a, out.rec); err != nil {
 		out.err = &Error{Status: http.StatusForbidden, Reason: ReasonLoginRefused, Err: err}
 		return out
@@ -172,13 +179,16 @@ func (m *Manager) exchange(ctx context.Context, p *provider, a *attempt, params 
 	}
 	who, ok := identityOf(tokens)
 	if !ok {
-		return nil, fmt.Errorf("%w: no ID token", client.ErrRejected)
+		return nil, fmt.Errorf("%w: neither an ID token nor an account", client.ErrRejected)
 	}
 	info, err := m.userInfo(ctx, p, tokens)
 	if err != nil {
 		return nil, err
 	}
 	now := m.cfg.Now()
+	if who.issued.IsZero() {
+		who.issued = now
+	}
 	return &record{
 		id: newSessionID(), created: now, expires: now.Add(m.cfg.Lifetime), saved: now,
 		provider: p.name, identity: who, tried: a.tried, tokens: tokens, userInfo: info,
@@ -204,13 +214,13 @@ func (m *Manager) greet(r *http.Request, a *attempt, rec *record) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), loginTimeout)
 	defer cancel()
-	s := &Session{m: m, r: r, presented: rec, provider: m.provider(rec.provider), loginData: a.data, grant: rec.grant()}
+	s := &Session{m: m, r: r, presented: rec, provider: m.provider(rec.provider), loginData: a.data, grant: rec.grant(), stored: rec.values}
 	err := m.cfg.OnLogin(ctx, s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.out = true // what it sets from now on would be lost
 	rec.take(s.grant)
-	rec.values = present(merge(nil, s.changes))
+	rec.values = present(merge(s.stored, s.changes))
 	return err
 }
 
@@ -265,7 +275,7 @@ func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state s
 			m.replaceSessions(r, out.began, nil)
 			m.cookies.clearUnseen(w.Header())
 		}
-		m.fail(w, r, out.err)
+		m.answerFailure(w, r, out)
 		return
 	}
 	if _, ended := m.endingOf(out.rec, now); ended {
@@ -286,7 +296,29 @@ func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state s
 		return
 	}
 	m.replaceSessions(r, out.began, &rec)
-	m.goOn(w, r, out.returnTo)
+	switch out.mode {
+	case modePopup:
+		m.writePopup(w)
+	case modeFrame:
+		m.answerFrame(w, r, out)
+	default:
+		m.goOn(w, r, out.returnTo)
+	}
+}
+
+// answerFailure: only who asked to sign in is told that it was in vain.
+func (m *Manager) answerFailure(w http.ResponseWriter, r *http.Request, out *outcome) {
+	switch out.mode {
+	case modeFrame:
+		m.answerFrame(w, r, out)
+	case modeSilent:
+		if !notAsked(out.err.Err) {
+			m.log(r, out.err.level(), "session: no silent sign-in", slog.String("reason", out.err.Reason), causeAttr(out.err.Err))
+		}
+		m.goOn(w, r, out.returnTo)
+	default:
+		m.fail(w, r, out.err)
+	}
 }
 
 // replaceSessions ends the session that a request came with, and the one that its

@@ -11,6 +11,17 @@ import (
 // Config.UserInfoClaims has names, those of the userinfo endpoint at the sign-in. Where both
 // have a claim, the ID token has it right: a refresh may bring a newer one.
 
+// source is the ID token or, of a provider without OpenID Connect, the account.
+func (s *Session) source() interface {
+	Claims(v any) error
+	Claim(path ...string) (json.RawMessage, bool)
+} {
+	if t := s.tokens(); t.IDToken == nil {
+		return t.Account
+	}
+	return s.tokens().IDToken
+}
+
 // Claims decodes all claims into v, as encoding/json does. It fails with ErrSignIn if
 // nobody is signed in.
 func (s *Session) Claims(v any) error {
@@ -22,7 +33,7 @@ func (s *Session) Claims(v any) error {
 			return fmt.Errorf("session: %w", err)
 		}
 	}
-	if err := s.tokens().IDToken.Claims(v); err != nil {
+	if err := s.source().Claims(v); err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
 	return nil
@@ -35,7 +46,7 @@ func (s *Session) Claim(path ...string) (value json.RawMessage, ok bool) {
 	if !s.SignedIn() || len(path) == 0 {
 		return nil, false
 	}
-	if value, ok = s.tokens().IDToken.Claim(path...); ok {
+	if value, ok = s.source().Claim(path...); ok {
 		return value, true
 	}
 	v, ok := strictjson.At(string(s.presented.userInfo), path)

@@ -151,6 +151,8 @@ type Config struct {
 	Now    func() time.Time // nil: the clock of the client
 }
 
+func (cfg *Config) checkSessionPath() string { return path.Join(cfg.Prefix, "check-session") }
+
 const redacted = "[redacted]"
 
 // Format prints [redacted], whatever the verb.

@@ -40,6 +40,7 @@ type cookies struct {
 
 	names      [maxChunks]string // of the session: names[0], and the further chunks
 	seenName   string
+	silentName string
 	laxPrefix  string // of attempts that come back by GET
 	postPrefix string // of attempts that come back by a cross-site POST
 
@@ -71,7 +72,7 @@ func newCookies(s *sealer, cfg cookieConfig) (*cookies, error) {
 		app = "__Host-" + app
 	}
 	c.names = chunkNames(app)
-	c.seenName, c.laxPrefix, c.postPrefix = app+"-seen", app+"-login-", app+"-post-"
+	c.seenName, c.silentName, c.laxPrefix, c.postPrefix = app+"-seen", app+"-silent", app+"-login-", app+"-post-"
 	return c, c.setAttributes(cfg.sameSite, secure)
 }
 
@@ -126,7 +127,7 @@ func checkApp(app string) error {
 		}
 	}
 	lower := strings.ToLower(app) + "-"
-	for _, reserved := range []string{"-seen-", "-login-", "-post-"} {
+	for _, reserved := range []string{"-seen-", "-silent-", "-login-", "-post-"} {
 		if strings.Contains(lower, reserved) {
 			return fmt.Errorf("the name %q contains %q, which cookies of ours use", app, reserved[:len(reserved)-1])
 		}

@@ -16,13 +16,19 @@ type identity struct {
 	issued  time.Time // iat of the ID token of the sign-in
 }
 
-// identityOf reads the tokens of a sign-in.
+// identityOf reads the tokens of a sign-in: the ID token or, of a provider without OpenID
+// Connect, the account, which says nothing of time.
 func identityOf(t *client.Tokens) (identity, bool) {
-	if t == nil || t.IDToken == nil {
+	switch {
+	case t == nil:
 		return identity{}, false
+	case t.IDToken != nil:
+		id := t.IDToken
+		return identity{issuer: id.Issuer, subject: id.Subject, sid: id.SessionID, issued: id.IssuedAt}, true
+	case t.Account != nil:
+		return identity{issuer: t.Account.Issuer, subject: t.Account.Subject}, true
 	}
-	id := t.IDToken
-	return identity{issuer: id.Issuer, subject: id.Subject, sid: id.SessionID, issued: id.IssuedAt}, true
+	return identity{}, false
 }
 
 // user names the user in hashes.

@@ -3,11 +3,13 @@ package session
 import (
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/postern-go/postern/client"
+	"github.com/postern-go/postern/jwtverify"
 )
 
 // LoginOptions are for one sign-in.
@@ -87,9 +89,10 @@ func (m *Manager) Login(w http.ResponseWriter, r *http.Request, opts *LoginOptio
 
 // A loginPurpose is what a sign-in is for, beside its options.
 type loginPurpose struct {
-	demand    *Demand   // nil: none
-	mode      loginMode // zero: modePage
-	prompt    string    // empty: none
+	demand    *Demand            // nil: none
+	mode      loginMode          // zero: modePage
+	prompt    string             // empty: none
+	idToken   *jwtverify.IDToken // whose user it is about; nil: anybody
 	loginHint string
 }
 
@@ -113,9 +116,14 @@ func (m *Manager) begin(w http.ResponseWriter, r *http.Request, opts *LoginOptio
 		m.fail(w, r, startError(err))
 		return
 	}
+	m.sendTo(w, a.login.URL())
+}
+
+// sendTo sends the browser to the provider.
+func (m *Manager) sendTo(w http.ResponseWriter, address string) {
 	forbidStoring(w.Header())
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.Header().Set("Location", a.login.URL())
+	w.Header().Set("Location", address)
 	w.WriteHeader(http.StatusSeeOther)
 }
 
@@ -163,6 +171,13 @@ func (m *Manager) newAttempt(r *http.Request, p *provider, opts *LoginOptions, w
 		authorize.Prompt = []string{why.prompt}
 	}
 	authorize.LoginHint = or(why.loginHint, authorize.LoginHint)
+	if why.idToken != nil && why.idToken.Raw() != "" {
+		authorize.Extra = maps.Clone(authorize.Extra)
+		if authorize.Extra == nil {
+			authorize.Extra = url.Values{}
+		}
+		authorize.Extra.Set("id_token_hint", why.idToken.Raw())
+	}
 	login, err := p.rp.Authorize(r.Context(), authorize)
 	if err != nil {
 		return nil, err

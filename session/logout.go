@@ -82,6 +82,7 @@ func (m *Manager) serveLogout(w http.ResponseWriter, r *http.Request) {
 func (m *Manager) endLocally(w http.ResponseWriter, r *http.Request, rec *record) *client.Tokens {
 	m.cookies.clearSession(w.Header(), r)
 	m.cookies.clearAttempts(w.Header(), r)
+	m.cookies.clearSilent(w.Header(), r)
 	if rec == nil || rec.tokens == nil {
 		return nil
 	}

@@ -118,6 +118,10 @@ func (m *Manager) Routes(mux *http.ServeMux) {
 		mux.Handle("GET "+m.cfg.LoginPath+"/{provider}", login)
 	}
 	mux.Handle("GET "+path.Join(m.cfg.Prefix, "switch"), m.SwitchAccountHandler())
+	mux.Handle("GET "+path.Join(m.cfg.Prefix, "popup"), m.PopupHandler())
+	check := m.CheckSessionHandler()
+	mux.Handle("GET "+m.cfg.checkSessionPath(), check)
+	mux.Handle("POST "+m.cfg.checkSessionPath(), check)
 	for _, callbackPath := range m.callbackPaths() {
 		if strings.HasSuffix(callbackPath, "/") {
 			callbackPath += "{$}"

@@ -118,8 +118,10 @@ func (s *Session) judge(rec *record, now time.Time) {
 // made: a session stays with the provider and the client it was made by, also
 // when the configuration changes and the secrets do not.
 func (p *provider) made(rec *record) bool {
-	token := rec.tokens.IDToken
-	return token != nil && p.rp.IsIssuer(token.Issuer) && slices.Contains(token.Audience, p.rp.ClientID())
+	if token := rec.tokens.IDToken; token != nil && !slices.Contains(token.Audience, p.rp.ClientID()) {
+		return false
+	}
+	return p.rp.IsIssuer(rec.identity.issuer)
 }
 
 // newestValues are those of the cookie, or what was set since.

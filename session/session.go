@@ -123,8 +123,18 @@ func (s *Session) Provider() string {
 	return s.presented.provider
 }
 
+// Account is who signed in at a provider without OpenID Connect (client.NewOAuth); nil at
+// any other, and if nobody is signed in. It must not be changed.
+func (s *Session) Account() *client.Account {
+	if !s.SignedIn() {
+		return nil
+	}
+	return s.tokens().Account
+}
+
 // IDToken is the verified ID token, of the sign-in or of the last refresh that
-// brought one; nil if nobody is signed in. It must not be changed.
+// brought one; nil if nobody is signed in, or did without OpenID Connect. It must not be
+// changed.
 func (s *Session) IDToken() *jwtverify.IDToken {
 	if !s.SignedIn() {
 		return nil

@@ -49,7 +49,8 @@ func (m *Manager) stepUp(w http.ResponseWriter, r *http.Request, s *Session, giv
 	wanted.Provider = or(given.Provider, s.presented.provider)
 	wanted.Reason = or(given.Reason, ReasonRule)
 	d := &wanted
-	if s.tried(d) {
+	asksOpenID := d.MaxAge != nil || len(d.ACR) > 0
+	if s.tried(d) || asksOpenID && s.IDToken() == nil && d.Provider == s.presented.provider {
 		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: d.Reason, Err: d})
 		return
 	}

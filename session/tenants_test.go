@@ -26,7 +26,7 @@ func TestTenantSessions(t *testing.T) {
 		"https://login.example.com/" + other + "/v2.0":  false,
 		"https://login.example.com/{tenantid}/v2.0":     false,
 	} {
-		rec := &record{tokens: &client.Tokens{IDToken: &jwtverify.IDToken{Issuer: issuer, Audience: []string{"web"}}}}
+		rec := &record{identity: identity{issuer: issuer}, tokens: &client.Tokens{IDToken: &jwtverify.IDToken{Issuer: issuer, Audience: []string{"web"}}}}
 		if got := m.providers[0].made(rec); got != want {
 			t.Errorf("%s: got %t", issuer, got)
 		}

@@ -1,0 +1,347 @@
+package session
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postern-go/postern/client/clienttest"
+)
+
+// Browsers run a script of ours only if its hash is the one in the policy.
+func TestScriptHashes(t *testing.T) {
+	for name, script := range map[string][2]string{
+		"popup":         {popupScript, popupScriptHash},
+		"check-session": {checkSessionScript, checkSessionScriptHash},
+		"frame":         {frameScript, frameScriptHash},
+	} {
+		sum := sha256.Sum256([]byte(script[0]))
+		if want := base64.StdEncoding.EncodeToString(sum[:]); script[1] != want {
+			t.Errorf("%s: the hash is %s", name, want)
+		}
+	}
+}
+
+// silently adds a page for everybody, which greets who is known at the provider.
+func (a *app) silently() {
+	a.mux.Handle("/public", a.m.Silently(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte("hello " + From(r.Context()).Subject()))
+	})))
+}
+
+func TestSilently(t *testing.T) {
+	a := newApp(t)
+	a.silently()
+	atProvider := a.op.NewBrowser()
+	b := a.browser()
+	visit := func() *http.Response { return b.get("/public?x=%41") }
+
+	resp := visit()
+	if asked := authRequest(t, resp); asked.Get("prompt") != "none" {
+		t.Fatalf("asked for %v", asked)
+	}
+	back, err := atProvider.SignIn(resp.Header.Get("Location"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back.Query().Get("error") != "login_required" {
+		t.Fatalf("the provider answers %s", back)
+	}
+	a.wantRedirect(b.get(back.RequestURI(), fromProvider...), "/public?x=%41")
+	if text := body(visit()); text != "hello " {
+		t.Errorf("not signed in anywhere: %q", text)
+	}
+	if names := b.jar.names(); !slices.Equal(names, []string{"__Host-postern-silent"}) {
+		t.Errorf("cookies %q", names)
+	}
+
+	a.op.Advance(silentPause + time.Second)
+	if _, err := atProvider.SignIn(a.browser().begin("/"), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	back, err = atProvider.SignIn(visit().Header.Get("Location"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.wantRedirect(b.get(back.RequestURI(), fromProvider...), "/public?x=%41")
+	if text := body(visit()); text != "hello alice" {
+		t.Errorf("signed in at the provider: %q", text)
+	}
+	b.post("/auth/logout")
+	if names := b.jar.names(); len(names) > 0 {
+		t.Errorf("after logout there is %q", names)
+	}
+}
+
+// Neither scripts nor a provider in trouble are kept from the page.
+func TestSilentlyLetsPass(t *testing.T) {
+	page := func(a *app, headers ...string) string {
+		a.silently()
+		return body(a.browser().get("/public", headers...))
+	}
+	tests := map[string]string{
+		"a script":                page(newApp(t), fetchHeaders...),
+		"a prefetch":              page(newApp(t), "Sec-Purpose", "prefetch"),
+		"a provider that is down": page(func() *app { a := newApp(t); a.op.SetFaults(clienttest.Discovery500); return a }()),
+		"no way to sign out":      page(func() *app { a := newApp(t); a.op.SetFaults(clienttest.NoEndSession); return a }()),
+	}
+	two, _, _ := newTwo(t)
+	tests["no choice of a provider"] = page(two)
+	for name, text := range tests {
+		if text != "hello " {
+			t.Errorf("%s: %q", name, text)
+		}
+	}
+}
+
+// A failed silent sign-in is not an error page, whatever failed.
+func TestSilentlyFails(t *testing.T) {
+	a := newApp(t)
+	a.silently()
+	b := a.browser()
+	atProvider := a.op.NewBrowser()
+	if _, err := atProvider.SignIn(a.browser().begin("/"), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	callback, err := atProvider.SignIn(b.get("/public").Header.Get("Location"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.op.SetFaults(clienttest.Token500)
+	a.wantRedirect(b.get(callback.RequestURI(), fromProvider...), "/public")
+	if !a.logs.has(ReasonUnavailable) {
+		t.Errorf("the log does not say why: %s", a.logs)
+	}
+}
+
+func TestPopup(t *testing.T) {
+	a := newApp(t)
+	b := a.browser()
+	resp := b.get("/auth/popup")
+	authRequest(t, resp)
+	resp = b.get(b.callbackOf(resp.Header.Get("Location"), "alice"), fromProvider...)
+	text := body(resp)
+	policy := resp.Header.Get("Content-Security-Policy")
+	if resp.StatusCode != http.StatusOK || !strings.Contains(text, `data-channel="postern"`) || !strings.Contains(text, popupScript) ||
+		!strings.Contains(policy, popupScriptHash) || !strings.Contains(policy, "frame-ancestors 'none'") {
+		t.Errorf("%d %s: %s", resp.StatusCode, policy, text)
+	}
+	if resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Referrer-Policy") != "no-referrer" {
+		t.Errorf("header %v", resp.Header)
+	}
+	a.wantUser(b, "alice")
+	a.wantPage(b.get("/auth/popup", "Sec-Fetch-Dest", "iframe"), http.StatusForbidden, ReasonNotNavigation)
+	refused := b.get("/auth/popup").Header.Get("Location")
+	state := parseURL(t, refused).Query().Get("state")
+	resp = b.get("/auth/callback?error=access_denied&state="+state+"&iss="+a.op.Issuer(), fromProvider...)
+	if text := a.wantPage(resp, http.StatusForbidden, ReasonProviderRefused); strings.Contains(text, "<script") {
+		t.Error("a window with an error closes by itself")
+	}
+}
+
+// A watched page is one with the frame that asks the provider.
+type watched struct {
+	*browser
+	atProvider *clienttest.Browser
+}
+
+var inFrame = []string{"Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "same-origin"}
+
+func newWatched(t *testing.T) *watched {
+	a := newApp(t)
+	w := &watched{a.browser(), a.op.NewBrowser()}
+	w.signInAtBoth("alice")
+	return w
+}
+
+func (w *watched) signInAtBoth(user string) {
+	w.t.Helper()
+	back, err := w.atProvider.SignIn(w.get("/auth/login").Header.Get("Location"), user)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.wantRedirect(w.get(back.RequestURI(), fromProvider...), "/")
+}
+
+// data are the data attributes of the page.
+func (w *watched) data() map[string]string {
+	w.t.Helper()
+	resp := w.get("/auth/check-session", inFrame...)
+	text := body(resp)
+	if resp.StatusCode != http.StatusOK || !strings.Contains(text, checkSessionScript) {
+		w.t.Fatalf("%d: %s", resp.StatusCode, text)
+	}
+	data := map[string]string{"policy": resp.Header.Get("Content-Security-Policy")}
+	for _, match := range regexp.MustCompile(`(?:data-(\w+)| (src))="([^"]*)"`).FindAllStringSubmatch(text, -1) {
+		data[match[1]+match[2]] = match[3]
+	}
+	return data
+}
+
+// recheck is what the frame that asks the provider says.
+func (w *watched) recheck(address string) string {
+	w.t.Helper()
+	resp := w.get(address, inFrame...)
+	if resp.StatusCode == http.StatusSeeOther {
+		asked := authRequest(w.t, resp)
+		if asked.Get("prompt") != "none" || asked.Get("id_token_hint") == "" {
+			w.t.Errorf("asked for %v", asked)
+		}
+		back, err := w.atProvider.SignIn(resp.Header.Get("Location"), "")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		resp = w.get(back.RequestURI(), "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "cross-site")
+	}
+	text := body(resp)
+	if resp.StatusCode != http.StatusOK || !strings.Contains(text, frameScript) ||
+		!strings.Contains(resp.Header.Get("Content-Security-Policy"), "frame-ancestors 'self'") {
+		w.t.Fatalf("%d: %s", resp.StatusCode, text)
+	}
+	return regexp.MustCompile(`data-result="(\w*)"`).FindStringSubmatch(text)[1]
+}
+
+func TestCheckSession(t *testing.T) {
+	w := newWatched(t)
+	w.open = func(_ *http.Request, s *Session) {
+		if _, ok := s.Get("cart"); !ok {
+			if err := s.Set("cart", []byte("tea")); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	w.wantUser(w.browser, "alice")
+	data := w.data()
+	if data["origin"] != w.op.Issuer() || !strings.HasPrefix(data["src"], w.op.Issuer()+"/") || data["again"] != "" {
+		t.Errorf("%v", data)
+	}
+	if want := "frame-src 'self' " + w.op.Issuer() + "; connect-src 'self'; frame-ancestors 'self'"; !strings.HasSuffix(data["policy"], want) {
+		t.Errorf("policy %s", data["policy"])
+	}
+	if got := w.atProvider.CheckSession(appURL, data["message"]); got != "unchanged" {
+		t.Fatalf("the provider's frame says %s", got)
+	}
+
+	// Something has changed there, and the user is still the same.
+	ends := w.ends()
+	w.op.Advance(time.Minute)
+	if got := w.recheck(data["recheck"]); got != frameSame {
+		t.Fatalf("the same user: %s; log: %s", got, w.logs)
+	}
+	w.open = func(_ *http.Request, s *Session) {
+		if cart, _ := s.Get("cart"); string(cart) != "tea" {
+			t.Errorf("the cart has %q", cart)
+		}
+	}
+	w.wantUser(w.browser, "alice")
+	if !w.ends().Equal(ends) {
+		t.Error("asking has made the session longer")
+	}
+
+	// The user has left, and the page says so.
+	w.op.EndSessions("alice")
+	data = w.data()
+	if got := w.recheck(data["recheck"]); got != frameGone {
+		t.Fatalf("nobody is there: %s", got)
+	}
+	w.wantUser(w.browser, "alice") // until the page, which knows more, says so
+	before := w.op.Count("revocation")
+	if resp := w.post(data["page"], fetchHeaders...); resp.StatusCode != http.StatusNoContent {
+		t.Fatalf("%d", resp.StatusCode)
+	}
+	if names := w.jar.names(); len(names) > 0 || w.op.Count("revocation") != before {
+		t.Errorf("left are %q", names)
+	}
+	if resp := w.get("/auth/check-session", inFrame...); resp.StatusCode != http.StatusNoContent {
+		t.Errorf("nobody is signed in: %d", resp.StatusCode)
+	}
+}
+
+// ends is when the session of the browser ends.
+func (b *browser) ends() (at time.Time) {
+	r := b.request("GET", "/")
+	b.m.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { at = From(r.Context()).Expires() })).ServeHTTP(httptest.NewRecorder(), r)
+	return at
+}
+
+// Somebody else at the provider is nobody here.
+func TestCheckSessionOtherUser(t *testing.T) {
+	w := newWatched(t)
+	if _, err := w.atProvider.SignIn(w.app.browser().begin("/")+"&prompt=login", "bob"); err != nil {
+		t.Fatal(err)
+	}
+	recheck := w.get(w.data()["recheck"], inFrame...).Header.Get("Location")
+	withoutHint := regexp.MustCompile(`&id_token_hint=[^&]*`).ReplaceAllString(recheck, "") // as a provider that ignores it
+	back, err := w.atProvider.SignIn(withoutHint, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := body(w.get(back.RequestURI(), "Sec-Fetch-Dest", "iframe")); !strings.Contains(text, `data-result="gone"`) {
+		t.Errorf("%s; log: %s", text, w.logs)
+	}
+	w.wantUser(w.browser, "alice")
+}
+
+func TestCheckSessionGuards(t *testing.T) {
+	w := newWatched(t)
+	recheck := w.data()["recheck"]
+	for name, headers := range map[string][]string{
+		"a frame of another site": {"Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "cross-site"},
+		"a page load":             {"Sec-Fetch-Site", "same-origin"},
+		"no metadata":             {"Sec-Fetch-Dest", "", "Sec-Fetch-Site", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.wantPage(w.get(recheck, headers...), http.StatusForbidden, ReasonCrossOrigin)
+		})
+	}
+	w.wantPage(w.post("/auth/check-session", "Sec-Fetch-Site", "cross-site"), http.StatusForbidden, ReasonCrossOrigin)
+	w.wantUser(w.browser, "alice")
+
+	w.op.SetFaults(clienttest.Token500)
+	if got := w.recheck(recheck); got != frameUnknown {
+		t.Errorf("the provider is in trouble: %s", got)
+	}
+	w.wantUser(w.browser, "alice")
+
+	for name, fault := range map[string]clienttest.Fault{"no frame": clienttest.NoCheckSession, "no state": clienttest.MissingSessionState} {
+		a := newApp(t)
+		a.op.SetFaults(fault)
+		b := a.browser()
+		b.mustSignIn("alice")
+		if resp := b.get("/auth/check-session", inFrame...); resp.StatusCode != http.StatusNoContent {
+			t.Errorf("%s: %d", name, resp.StatusCode)
+		}
+	}
+}
+
+// A step-up takes along what the app has set, for it is the same user's session.
+func TestStepUpKeepsValues(t *testing.T) {
+	a := newApp(t)
+	a.guarded(HasACR("gold"))
+	b := a.browser()
+	b.mustSignIn("alice")
+	a.open = func(_ *http.Request, s *Session) {
+		if err := s.Set("cart", []byte("tea")); err != nil {
+			t.Error(err)
+		}
+	}
+	a.wantUser(b, "alice")
+	a.open = nil
+	for user, want := range map[string]string{"alice": "tea", "bob": ""} {
+		other := &browser{a, &strictJar{now: b.jar.now, cookies: slices.Clone(b.jar.cookies)}}
+		a.wantRedirect(other.signInAgain(other.get("/guarded"), user), "/guarded")
+		a.open = func(_ *http.Request, s *Session) {
+			if cart, _ := s.Get("cart"); string(cart) != want {
+				t.Errorf("the cart of %s has %q", user, cart)
+			}
+		}
+		a.wantUser(other, user)
+		a.open = nil
+	}
+}
