@@ -219,8 +219,9 @@ func (c *cookies) writeSession(h http.Header, r *http.Request, rec *record) erro
 	}
 	attributes := c.attributes + c.maxAge(rec.expires)
 	room := maxCookie - len(c.names[maxChunks-1]) - len("=") - len(attributes)
+	held := c.held(h, r)
 	// Bytes are worth more than time where they become scarce.
-	if len(sealed) > min(room-2, c.budget/2) {
+	if len(sealed) > min(room-2, (c.budget-held.others)/2) {
 		if sealed, err = pack(sealed); err != nil {
 			return err
 		}
@@ -231,9 +232,8 @@ func (c *cookies) writeSession(h http.Header, r *http.Request, rec *record) erro
 		size += headerSize(c.names[min(i, maxChunks-1)], value)
 	}
 	if size+attemptRoom > c.budget || len(values) > maxChunks {
-		return c.tooLarge(size, rec)
+		return c.tooLarge(size, held.others, rec)
 	}
-	held := c.held(h, r)
 	c.dropAttempts(h, &held, c.budget-size)
 	for i, value := range values {
 		setCookie(h, c.names[i], value, attributes)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -9,6 +10,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +90,43 @@ func TestUsualSessionFitsInto3000Bytes(t *testing.T) {
 	if got.tokens.IDToken.Raw() != rec.tokens.IDToken.Raw() || got.tokens.AccessToken != rec.tokens.AccessToken {
 		t.Error("a token changed on its way through the cookie")
 	}
+}
+
+// FuzzTokensComeBack: whatever a provider calls a token is the same, byte for byte,
+// behind the cookies of a browser, in one chunk or several, as text or packed.
+func FuzzTokensComeBack(f *testing.F) {
+	c := large(f, overTLS)
+	usual := usualTokens(f)
+	for _, token := range []string{
+		usual.AccessToken, "", ".", "a.b.c", "e30.e30.AA", "e30.e30.AB", "e30.e30.AA==", "e30.e3\n0.AA", "e30.e30.AA.e30.AA", "....",
+		"ya29.opaque_-~+/=", "\x00\xff;, \"\\", strings.Repeat("A", 3000), strings.Repeat("e30.", 1500),
+	} {
+		f.Add(token, "r."+token, "DPoP", "openid profile")
+	}
+	f.Fuzz(func(t *testing.T, access, refresh, kind, scope string) {
+		if len(access)+len(refresh)+len(kind)+len(scope) > 15_000 {
+			return
+		}
+		rec := sizedRecord(1)
+		tokens := *usual
+		tokens.AccessToken, tokens.RefreshToken, tokens.TokenType, tokens.Scope = access, refresh, kind, strings.Fields(scope)
+		rec.tokens = &tokens
+		jar := testJar()
+		for range 2 { // what came back goes out once more, as after a refresh
+			jar.take(t, overTLS, written(t, c, jar.request(t, overTLS), rec))
+			got, err := c.readSession(jar.request(t, overTLS))
+			if err != nil {
+				t.Fatalf("%v, refused %q", err, jar.refused)
+			}
+			if got.tokens.AccessToken != access || got.tokens.RefreshToken != refresh || got.tokens.IDToken.Raw() != usual.IDToken.Raw() {
+				t.Fatalf("a token changed: %q, %q", access, refresh)
+			}
+			if !slices.Equal(got.tokens.Scope, tokens.Scope) || got.tokens.TokenType != cmp.Or(kind, "Bearer") {
+				t.Fatalf("type %q and scope %q became %q and %q", kind, scope, got.tokens.TokenType, got.tokens.Scope)
+			}
+			rec = got
+		}
+	})
 }
 
 func TestTooLargeNamesClaims(t *testing.T) {
