@@ -87,7 +87,7 @@ func (t *IDToken) Keep(names ...string) *IDToken {
 	kept := t.WithoutRaw()
 	payload := []byte{'{'}
 	// It was read before, so that there is no error to come.
-	_ = strictjson.Object(t.payload, nil, func(name string, v strictjson.Value) error {
+	_ = strictjson.Again(t.payload, func(name string, v strictjson.Value) error {
 		if !slices.Contains(fieldClaims, name) && !slices.Contains(names, name) {
 			return nil
 		}
@@ -169,9 +169,10 @@ func restore(data string) (IDToken, error) {
 	default:
 		return IDToken{}, errStored
 	}
-	c, err := readClaims(payload)
-	if err != nil {
-		return IDToken{}, err
+	c := claims{payload: payload}
+	// It was verified before it was stored, and under a seal since.
+	if err := strictjson.Again(payload, c.set); err != nil {
+		return IDToken{}, unreadable("payload", err)
 	}
 	t := *newIDToken(&c, "")
 	t.packed = packed
