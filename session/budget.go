@@ -2,7 +2,6 @@ package session
 
 import (
 	"cmp"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -214,10 +213,8 @@ func (held *heldCookies) total() int {
 // the next one.
 func headerSize(name, value string) int { return len(name) + len("=") + len(value) + len("; ") }
 
-// sealedLength is the length of what seal makes of n bytes, as long as
-// securecookie's time has ten digits: until the year 2286.
-func sealedLength(n int) int {
+// packedLength is the length of what seal and pack make of n bytes.
+func packedLength(n int) int {
 	const block = 16
-	inner := base64.URLEncoding.EncodedLen(block + n)
-	return keyIDLength + formLength + base64.URLEncoding.EncodedLen(len("1234567890||")+inner+macLength)
+	return keyIDLength + formLength + prefixLength + strict.EncodedLen(block+n)
 }

@@ -325,6 +325,9 @@ func (c *cookies) writeSeen(h http.Header, id sessionID, at, expires time.Time) 
 	if err != nil {
 		return err
 	}
+	if sealed, err = pack(sealed); err != nil {
+		return err
+	}
 	setCookie(h, c.seenName, string(formatVersion)+sealed, c.attributes+c.maxAge(expires))
 	return nil
 }
@@ -332,7 +335,7 @@ func (c *cookies) writeSeen(h http.Header, id sessionID, at, expires time.Time) 
 // seenSize is what the seen cookie takes at most in a Cookie header.
 func (c *cookies) seenSize() int {
 	plain := 1 + len(sessionID{}) + len(binary.AppendUvarint(nil, maxTime))
-	return headerSize(c.seenName, "") + len(string(formatVersion)) + sealedLength(plain)
+	return headerSize(c.seenName, "") + len(string(formatVersion)) + packedLength(plain)
 }
 
 // maxAge mirrors a time inside the seal, so that browsers forget in time.
