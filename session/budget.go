@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/postern-go/postern/client"
-	"github.com/postern-go/postern/internal/jwtpack"
 )
 
 // attemptRoom is kept free beside a session for one sign-in of usual size:
@@ -82,8 +81,10 @@ func tokenParts(t *client.Tokens) []Part {
 		{"access token", len(t.AccessToken)}, {"refresh token", len(t.RefreshToken)},
 		{"authorization details", len(t.AuthorizationDetails)},
 	}
-	if payload, ok := jwtpack.Pack(t.AccessToken).Segment(1); ok {
-		parts = append(parts, claimParts("access token claim", []byte(payload))...)
+	if segments := strings.Split(t.AccessToken, "."); len(segments) == 3 { // a JWT, perhaps
+		if payload, err := strict.DecodeString(segments[1]); err == nil {
+			parts = append(parts, claimParts("access token claim", payload)...)
+		}
 	}
 	if t.IDToken == nil {
 		return parts
