@@ -152,12 +152,32 @@ func setTime(to *time.Time, name string, v strictjson.Value) error {
 	if !ok {
 		return invalidClaim(name, "is not a number")
 	}
-	seconds, _ := strconv.ParseFloat(text, 64) // infinite where the number is too large
-	if seconds < 0 || seconds >= maxDate {
-		return &ClaimError{Claim: name, Reason: "is not a date between 1970 and 9999", Got: text, Err: ErrInvalid}
+	seconds, ok := wholeSeconds(text)
+	if !ok {
+		fraction, _ := strconv.ParseFloat(text, 64) // infinite where the number is too large
+		if fraction < 0 || fraction >= maxDate {
+			return &ClaimError{Claim: name, Reason: "is not a date between 1970 and 9999", Got: text, Err: ErrInvalid}
+		}
+		seconds = int64(fraction)
 	}
-	*to = time.Unix(int64(seconds), 0)
+	*to = time.Unix(seconds, 0)
 	return nil
+}
+
+// wholeSeconds reads what nearly all dates are: digits, of a year before 5000.
+func wholeSeconds(text string) (seconds int64, ok bool) {
+	const digits = 11
+	if len(text) > digits {
+		return 0, false
+	}
+	for i := range len(text) {
+		digit := text[i] - '0'
+		if digit > 9 {
+			return 0, false
+		}
+		seconds = 10*seconds + int64(digit)
+	}
+	return seconds, true
 }
 
 // references checks that aggregated and distributed claims (Core 5.6.2) name sources

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/postern-go/postern/internal/jwtpack"
+	"github.com/postern-go/postern/internal/strictjson"
 )
 
 // An IDToken is a verified ID token. A user is identified by Issuer and Subject
@@ -53,7 +55,7 @@ func newIDToken(c *claims, raw string) *IDToken {
 }
 
 // Raw returns the token itself, for id_token_hint: the signed one, where it came
-// encrypted (Core 3.1.2.1). It is empty after WithoutRaw.
+// encrypted (Core 3.1.2.1). It is empty after WithoutRaw and Keep.
 func (t *IDToken) Raw() string {
 	if t.raw != "" {
 		return t.raw
@@ -67,6 +69,39 @@ func (t *IDToken) WithoutRaw() *IDToken {
 	without := *t
 	without.raw, without.packed = "", ""
 	return &without
+}
+
+// fieldClaims are the claims that an IDToken has a field for: who, by whom and for whom,
+// in which session, when and how. Keep keeps them whatever it is asked for, so that
+// rules and logouts that rest on them go on.
+var fieldClaims = []string{"iss", "sub", "aud", "azp", "nonce", "sid", "acr", "amr", "exp", "iat", "auth_time"}
+
+// Keep returns a copy with fewer claims and without the token itself: those the fields
+// are made of (iss, sub, aud, azp, nonce, sid, acr, amr, exp, iat, auth_time) and of the
+// others the named ones, by their exact names; a name that the token lacks is ignored.
+// The rest is gone for Claims and Texts, and for whoever restores the copy from storage.
+//
+// It is for tokens with more in them than there is room to store. As Raw is empty,
+// such a copy is no id_token_hint: a provider that wants one asks the user at logout.
+func (t *IDToken) Keep(names ...string) *IDToken {
+	kept := t.WithoutRaw()
+	payload := []byte{'{'}
+	// It was read before, so that there is no error to come.
+	_ = strictjson.Again(t.payload, func(name string, v strictjson.Value) error {
+		if !slices.Contains(fieldClaims, name) && !slices.Contains(names, name) {
+			return nil
+		}
+		if len(payload) > 1 {
+			payload = append(payload, ',')
+		}
+		quoted, err := json.Marshal(name)
+		payload = append(append(append(payload, quoted...), ':'), v.Raw()...)
+		return err
+	})
+	if t.payload != "" {
+		kept.payload = string(append(payload, '}'))
+	}
+	return kept
 }
 
 // Claims decodes all claims into v as encoding/json does, which takes the name of
@@ -134,9 +169,10 @@ func restore(data string) (IDToken, error) {
 	default:
 		return IDToken{}, errStored
 	}
-	c, err := readClaims(payload)
-	if err != nil {
-		return IDToken{}, err
+	c := claims{payload: payload}
+	// It was verified before it was stored, and under a seal since.
+	if err := strictjson.Again(payload, c.set); err != nil {
+		return IDToken{}, unreadable("payload", err)
 	}
 	t := *newIDToken(&c, "")
 	t.packed = packed

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +93,76 @@ func TestIDTokenStorage(t *testing.T) {
 		stored[len(stored)/2] = 0 // what was restored does not alias what it was restored from
 		checkFields(t, &restored)
 	}
+}
+
+// Keep holds on to what the fields say, whatever it is told, and to nothing else.
+func TestKeep(t *testing.T) {
+	token, raw := everyClaim(t)
+	for _, c := range []struct {
+		names []string
+		want  string
+	}{
+		{nil, "acr amr aud auth_time azp exp iat iss nonce sid sub"},
+		{[]string{"roles"}, "acr amr aud auth_time azp exp iat iss nonce roles sid sub"},
+		{[]string{"Roles", "role", "admin", "", "none"}, "acr amr aud auth_time azp exp iat iss nonce sid sub"},
+	} {
+		kept := token.Keep(c.names...)
+		stored, err := kept.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var restored jwtverify.IDToken
+		if err := restored.UnmarshalBinary(stored); err != nil {
+			t.Fatal(err)
+		}
+		for _, kept := range []*jwtverify.IDToken{kept, &restored} {
+			checkFields(t, kept)
+			var claims map[string]json.RawMessage
+			if err := kept.Claims(&claims); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(slices.Sorted(maps.Keys(claims)), " "); got != c.want || kept.Raw() != "" {
+				t.Errorf("Keep(%q) kept %q and %q of the token, want %q", c.names, got, kept.Raw(), c.want)
+			}
+			if roles, ok := claims["roles"]; ok && string(roles) != `{"admin":true}` {
+				t.Errorf("roles changed to %s", roles)
+			}
+		}
+	}
+	if token.Raw() != raw || !strings.Contains(claimsOf(t, token), `"roles"`) {
+		t.Error("Keep changed its receiver")
+	}
+	if again := token.Keep("roles").Keep(); strings.Contains(claimsOf(t, again), "roles") {
+		t.Error("a claim that was kept before cannot be dropped")
+	}
+	if _, err := new(jwtverify.IDToken).Keep("sub").MarshalBinary(); err == nil || !strings.Contains(err.Error(), "never verified") {
+		t.Errorf("stored what the zero IDToken keeps: %v", err)
+	}
+}
+
+// Names and values come through as they were written, escapes and all.
+func TestKeepIsExact(t *testing.T) {
+	v, _, _ := benchToken(t, "ES256", "p256", 0)
+	raw := mint(t, "p256", "ES256", `{"alg":"ES256","kid":"p256","typ":"JWT"}`, ` { "iss" : "https:\/\/op.example.com","sub":"user-1",`+
+		`"\u0061ud":"client-1","exp":1767225900, "iat":1767225595,"q\"\u00e9<":[ 1.50, {"a":"\ud83d\ude00"} ],"nonce":"n"} `)
+	token, err := v.IDToken(t.Context(), raw, jwtverify.Expect{Nonce: "n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"iss":"https:\/\/op.example.com","sub":"user-1","aud":"client-1","exp":1767225900,"iat":1767225595,"q\"é\u003c":[ 1.50, {"a":"\ud83d\ude00"} ],"nonce":"n"}`
+	if got := claimsOf(t, token.Keep("q\"é<")); got != want {
+		t.Errorf("kept %s\nwant %s", got, want)
+	}
+}
+
+// claimsOf is what a token has of claims, as it has them.
+func claimsOf(t *testing.T, token *jwtverify.IDToken) string {
+	t.Helper()
+	var payload json.RawMessage
+	if err := token.Claims(&payload); err != nil {
+		t.Fatal(err)
+	}
+	return string(payload)
 }
 
 func TestIDTokenStorageIsSmall(t *testing.T) {

@@ -2,12 +2,13 @@ package session
 
 import (
 	"cmp"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/postern-go/postern/client"
 )
 
 // attemptRoom is kept free beside a session for one sign-in of usual size:
@@ -27,57 +28,98 @@ const maxHeld = 3 * maxAttempts
 // claims or scopes at the provider, smaller values in [Session.Set], a greater
 // budget where every proxy on the way allows it.
 type TooLargeError struct {
-	Size  int    // bytes of Cookie header it would have taken
-	Limit int    // bytes of Cookie header there are
-	Parts []Part // what weighs most, the heaviest first; at most 8
+	Size   int    // bytes of Cookie header that all our cookies would have taken
+	Limit  int    // bytes of Cookie header there are for them
+	Others int    // bytes of Cookie header that came with the request and are not ours, in addition
+	Parts  []Part // what weighs most, the heaviest first; at most 8
 }
 
 // A Part is a part of a session and its bytes before sealing, which adds a
-// third. Claims are parts of the ID token and stand beside it, not in
-// addition to it.
+// third. Claims are parts of a token and stand beside it, not in addition to it.
+// Those of an access token are named where it is a JWT, and read for nothing else.
 type Part struct {
-	Name string // as in: ID token, claim "groups", access token, value "cart"
+	Name string // as in: ID token, claim "groups", access token, access token claim "roles", value "cart"
 	Size int
 }
 
-const maxParts = 8
+const (
+	maxParts = 8
+	// saidParts: two tokens, and what weighs most in each of them.
+	saidParts = 4
+)
 
-// Error names the three heaviest parts.
+// Error names the heaviest parts, at most four.
 func (e *TooLargeError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "session: the cookies would take %d bytes and may take %d", e.Size, e.Limit)
-	for i, p := range e.Parts[:min(3, len(e.Parts))] {
-		fmt.Fprintf(&b, "%s%s %d", [...]string{": ", ", ", ", "}[i], p.Name, p.Size)
+	between := ": "
+	for _, p := range e.Parts[:min(saidParts, len(e.Parts))] {
+		fmt.Fprintf(&b, "%s%s %d", between, p.Name, p.Size)
+		between = ", "
+	}
+	if e.Others > 0 {
+		fmt.Fprintf(&b, "; cookies that are not ours take %d more", e.Others)
 	}
 	return b.String()
 }
 
 // tooLarge is the error for a session whose cookies, with the seen cookie, take
-// size bytes.
-func (c *cookies) tooLarge(size int, rec *record) error {
+// size bytes beside others.
+func (c *cookies) tooLarge(size, others int, rec *record) error {
 	parts := []Part{{"room for one sign-in", attemptRoom}}
 	if t := rec.tokens; t != nil {
-		parts = append(parts, Part{"access token", len(t.AccessToken)}, Part{"refresh token", len(t.RefreshToken)})
-		if t.IDToken != nil {
-			parts = append(parts, Part{"ID token", len(t.IDToken.Raw())})
-			var claims map[string]json.RawMessage
-			if err := t.IDToken.Claims(&claims); err == nil {
-				parts = append(parts, claimParts(claims)...)
-			}
-		}
+		parts = append(parts, tokenParts(t)...)
 	}
 	for name, value := range rec.values {
 		parts = append(parts, Part{fmt.Sprintf("value %.64q", name), len(value)})
 	}
-	return &TooLargeError{Size: size + attemptRoom, Limit: c.budget, Parts: heaviest(parts)}
+	return &TooLargeError{Size: size + attemptRoom, Limit: c.budget, Others: others, Parts: heaviest(parts)}
 }
 
-func claimParts(claims map[string]json.RawMessage) []Part {
+func tokenParts(t *client.Tokens) []Part {
+	parts := []Part{
+		{"access token", len(t.AccessToken)}, {"refresh token", len(t.RefreshToken)},
+		{"authorization details", len(t.AuthorizationDetails)},
+	}
+	if segments := strings.Split(t.AccessToken, "."); len(segments) == 3 { // a JWT, perhaps
+		if payload, err := strict.DecodeString(segments[1]); err == nil {
+			parts = append(parts, claimParts("access token claim", payload)...)
+		}
+	}
+	if t.IDToken == nil {
+		return parts
+	}
+	var payload json.RawMessage
+	if t.IDToken.Claims(&payload) == nil {
+		parts = append(parts, claimParts("claim", payload)...)
+	}
+	// Of what is kept without its signature there is the payload alone.
+	return append(parts, Part{"ID token", max(len(t.IDToken.Raw()), len(payload))})
+}
+
+// claimParts are none where payload is no JSON object: of an opaque token nothing
+// is known.
+func claimParts(kind string, payload []byte) []Part {
+	var claims map[string]json.RawMessage
+	if json.Unmarshal(payload, &claims) != nil {
+		return nil
+	}
 	var parts []Part
 	for name, value := range claims {
-		parts = append(parts, Part{fmt.Sprintf("claim %.64q", name), len(value)})
+		parts = append(parts, Part{fmt.Sprintf("%s %.64q", kind, name), len(value)})
 	}
 	return parts
+}
+
+// withClaims is t as a session keeps it whose app asked for these claims; nil: for
+// the whole ID token.
+func withClaims(t *client.Tokens, names []string) *client.Tokens {
+	if names == nil || t.IDToken == nil {
+		return t
+	}
+	kept := *t
+	kept.IDToken = t.IDToken.Keep(names...)
+	return &kept
 }
 
 // attemptTooLarge is the error for an attempt of which plain is the storage,
@@ -106,6 +148,7 @@ type heldCookies struct {
 	chunks   [maxChunks]int
 	seen     int
 	attempts []heldAttempt
+	others   int // of cookies in r that are not ours
 }
 
 type heldAttempt struct {
@@ -118,7 +161,9 @@ type heldAttempt struct {
 func (c *cookies) held(h http.Header, r *http.Request) heldCookies {
 	var held heldCookies
 	for name, value := range sent(r) {
-		c.hold(&held, name, value, headerSize(name, value))
+		if size := headerSize(name, value); !c.hold(&held, name, value, size) {
+			held.others += size
+		}
 	}
 	for _, line := range h["Set-Cookie"] {
 		name, rest, _ := strings.Cut(line, "=")
@@ -132,22 +177,24 @@ func (c *cookies) held(h http.Header, r *http.Request) heldCookies {
 	return held
 }
 
-func (c *cookies) hold(held *heldCookies, name, value string, size int) {
+// hold says whether the cookie is one of ours.
+func (c *cookies) hold(held *heldCookies, name, value string, size int) bool {
 	if i, ok := c.chunkIndex(name); ok {
 		held.chunks[i] = size
-		return
+		return true
 	}
 	if name == c.seenName {
 		held.seen = size
-		return
+		return true
 	}
 	if !c.isAttempt(name) {
-		return
+		return false
 	}
 	held.forget(name)
 	if size > 0 && len(held.attempts) < maxHeld {
 		held.attempts = append(held.attempts, heldAttempt{name, hintOf(value), size})
 	}
+	return true
 }
 
 func (held *heldCookies) forget(name string) {
@@ -167,10 +214,8 @@ func (held *heldCookies) total() int {
 // the next one.
 func headerSize(name, value string) int { return len(name) + len("=") + len(value) + len("; ") }
 
-// sealedLength is the length of what seal makes of n bytes, as long as
-// securecookie's time has ten digits: until the year 2286.
-func sealedLength(n int) int {
+// packedLength is the length of what seal and pack make of n bytes.
+func packedLength(n int) int {
 	const block = 16
-	inner := base64.URLEncoding.EncodedLen(block + n)
-	return keyIDLength + formLength + base64.URLEncoding.EncodedLen(len("1234567890||")+inner+macLength)
+	return keyIDLength + formLength + prefixLength + strict.EncodedLen(block+n)
 }

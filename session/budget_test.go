@@ -2,11 +2,14 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/postern-go/postern/client"
 )
 
 // largest is the most bytes of app values that fit into the cookies of c.
@@ -147,5 +150,113 @@ func TestDeletedAttemptsTakeNoRoom(t *testing.T) {
 	lax, _ := c.attemptNames(a.login.State())
 	if slices.Contains(deleted(h), lax) {
 		t.Error("the older attempt was dropped though there was room")
+	}
+}
+
+// Of a JWT the names of its claims are told, of any token nothing else.
+func TestTooLargeNamesClaimsOfBothTokens(t *testing.T) {
+	c := testCookies(t, overTLS, func(cfg *cookieConfig) { cfg.budget = minBudget })
+	jwt := func(payload string) string { return "e30." + strict.EncodeToString([]byte(payload)) + ".e30" }
+	groups := strings.Repeat("canary-group,", 300)
+	for _, test := range []struct {
+		name, access string
+		want         []string
+		none         string
+	}{
+		{"a JWT", jwt(`{"scope":"x","realm_access":"` + groups + `"}`), []string{`access token claim "realm_access"`}, ""},
+		{"a long name", jwt(`{"` + strings.Repeat("n", 500) + `":"` + groups + `"}`), []string{`access token claim "` + strings.Repeat("n", 64) + `"`}, ""},
+		{"opaque", strings.Repeat("opaque", 600), nil, "access token claim"},
+		{"a JWE", "e30.e30." + strings.Repeat("A", 4000) + ".e30.e30", nil, "access token claim"},
+		{"a payload that is no object", jwt(`["` + groups + `"]`), nil, "access token claim"},
+		{"a payload that is no JSON", jwt(groups), nil, "access token claim"},
+	} {
+		rec := usualRecord(t)
+		rec.tokens.AccessToken = test.access
+		var tooLarge *TooLargeError
+		if err := c.writeSession(http.Header{}, requestWith(), rec); !errors.As(err, &tooLarge) {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		names := ""
+		for _, p := range tooLarge.Parts {
+			names += p.Name + "; "
+		}
+		for _, want := range append(test.want, "access token; ", "ID token; ", `claim "nonce"; `) {
+			if !strings.Contains(names, want) {
+				t.Errorf("%s: %s does not name %s", test.name, names, want)
+			}
+		}
+		if test.none != "" && strings.Contains(names, test.none) {
+			t.Errorf("%s: %s names a %s", test.name, names, test.none)
+		}
+		if text := tooLarge.Error() + names; strings.Contains(text, "canary") || strings.Contains(text, "n-0S6") || strings.Contains(text, "jane") {
+			t.Errorf("%s: %s tells what is in a token", test.name, text)
+		}
+	}
+}
+
+// What is not ours is counted and told, and refuses nothing: it may be there for
+// this path only, and a neighbour could put it there.
+func TestForeignCookies(t *testing.T) {
+	c := testCookies(t, overTLS)
+	r := requestWith("analytics="+strings.Repeat("x", 989), "__Host-app2=y", "__Host-app.1=stale")
+	others := 1001 + headerSize("__Host-app2", "y")
+	err := c.writeSession(http.Header{}, r, sizedRecord(40000))
+	var tooLarge *TooLargeError
+	if !errors.As(err, &tooLarge) || tooLarge.Others != others || !strings.HasSuffix(err.Error(), fmt.Sprintf("; cookies that are not ours take %d more", others)) {
+		t.Errorf("%v, want %d bytes of others", err, others)
+	}
+	if err := c.writeSession(http.Header{}, requestWith(), sizedRecord(40000)); strings.Contains(err.Error(), "not ours") {
+		t.Errorf("%v speaks of cookies that are not there", err)
+	}
+	if err := c.writeSession(http.Header{}, requestWith("x="+strings.Repeat("x", 20000)), sizedRecord(1000)); err != nil {
+		t.Errorf("refused because of others: %v", err)
+	}
+	// Beside them a session that would have gone as text is packed.
+	alone, beside := pairs(written(t, c, requestWith(), sizedRecord(1500))), pairs(written(t, c, requestWith("x="+strings.Repeat("x", 3000)), sizedRecord(1500)))
+	if len(beside[0]) >= len(alone[0]) {
+		t.Errorf("%d bytes beside others, %d alone", len(beside[0]), len(alone[0]))
+	}
+	if rec, err := c.readSession(requestWith(beside...)); rec == nil {
+		t.Error(err)
+	}
+}
+
+// An app that asks for some claims has those in its cookies, and room.
+func TestWithClaims(t *testing.T) {
+	c := testCookies(t, overTLS)
+	rec := usualRecord(t)
+	whole := len(pairs(written(t, c, requestWith(), rec))[0])
+	if withClaims(rec.tokens, nil) != rec.tokens {
+		t.Error("without a wish something changed")
+	}
+	before := rec.tokens
+	rec.tokens = withClaims(rec.tokens, []string{"email"})
+	if before.IDToken.Raw() == "" || rec.tokens.AccessToken != before.AccessToken || rec.tokens.RefreshToken != before.RefreshToken {
+		t.Error("another thing than the ID token changed")
+	}
+	set := pairs(written(t, c, requestWith(), rec))
+	if size := len(set[0]); size > whole-700 {
+		t.Errorf("%d bytes with one claim, %d with all", size, whole)
+	}
+	got, err := c.readSession(requestWith(set...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims map[string]any
+	if err := got.tokens.IDToken.Claims(&claims); err != nil || claims["email"] != "jane.doe@example.com" || claims["name"] != nil {
+		t.Errorf("claims %v, %v", claims, err)
+	}
+	token, want := got.tokens.IDToken, before.IDToken
+	if token.Issuer != want.Issuer || token.Subject != want.Subject || token.SessionID != want.SessionID || token.Nonce != want.Nonce ||
+		!slices.Equal(token.Audience, want.Audience) || !token.AuthTime.Equal(want.AuthTime) || !token.IssuedAt.Equal(want.IssuedAt) || token.Raw() != "" {
+		t.Error("who is signed in was not kept")
+	}
+	if none := withClaims(&client.Tokens{AccessToken: "a"}, []string{"email"}); none.IDToken != nil || none.AccessToken != "a" {
+		t.Error("tokens without an ID token changed")
+	}
+	rec.tokens.AccessToken = strings.Repeat("a", 9000)
+	var tooLarge *TooLargeError
+	if err := c.writeSession(http.Header{}, requestWith(), rec); !errors.As(err, &tooLarge) || !slices.ContainsFunc(tooLarge.Parts, func(p Part) bool { return p.Name == "ID token" }) {
+		t.Errorf("%v does not name what is left of the ID token", err)
 	}
 }

@@ -220,8 +220,9 @@ func (c *cookies) writeSession(h http.Header, r *http.Request, rec *record) erro
 	}
 	attributes := c.attributes + c.maxAge(rec.expires)
 	room := maxCookie - len(c.names[maxChunks-1]) - len("=") - len(attributes)
+	held := c.held(h, r)
 	// Bytes are worth more than time where they become scarce.
-	if len(sealed) > min(room-2, c.budget/2) {
+	if len(sealed) > min(room-2, (c.budget-held.others)/2) {
 		if sealed, err = pack(sealed); err != nil {
 			return err
 		}
@@ -232,9 +233,8 @@ func (c *cookies) writeSession(h http.Header, r *http.Request, rec *record) erro
 		size += headerSize(c.names[min(i, maxChunks-1)], value)
 	}
 	if size+attemptRoom > c.budget || len(values) > maxChunks {
-		return c.tooLarge(size, rec)
+		return c.tooLarge(size, held.others, rec)
 	}
-	held := c.held(h, r)
 	c.dropAttempts(h, &held, c.budget-size)
 	for i, value := range values {
 		setCookie(h, c.names[i], value, attributes)
@@ -326,6 +326,9 @@ func (c *cookies) writeSeen(h http.Header, id sessionID, at, expires time.Time) 
 	if err != nil {
 		return err
 	}
+	if sealed, err = pack(sealed); err != nil {
+		return err
+	}
 	setCookie(h, c.seenName, string(formatVersion)+sealed, c.attributes+c.maxAge(expires))
 	return nil
 }
@@ -333,7 +336,7 @@ func (c *cookies) writeSeen(h http.Header, id sessionID, at, expires time.Time) 
 // seenSize is what the seen cookie takes at most in a Cookie header.
 func (c *cookies) seenSize() int {
 	plain := 1 + len(sessionID{}) + len(binary.AppendUvarint(nil, maxTime))
-	return headerSize(c.seenName, "") + len(string(formatVersion)) + sealedLength(plain)
+	return headerSize(c.seenName, "") + len(string(formatVersion)) + packedLength(plain)
 }
 
 // maxAge mirrors a time inside the seal, so that browsers forget in time.

@@ -365,61 +365,8 @@ func TestTwoAppsOnOneHost(t *testing.T) {
 	}
 }
 
-func TestV25NothingLeft(t *testing.T) {
-	for _, redirect := range []string{overTLS, loopHTTP, "http://127.0.0.1:8080/deep/path/callback", "https://app.example.com/deep/path/callback"} {
-		for _, sameSite := range []http.SameSite{http.SameSiteLaxMode, http.SameSiteStrictMode} {
-			for _, size := range []int{10, 4000} {
-				c := testCookies(t, redirect, func(cfg *cookieConfig) { cfg.sameSite = sameSite; cfg.budget = 12000 })
-				jar := testJar()
-				h := written(t, c, requestWith(), sizedRecord(size))
-				if err := c.writeSeen(h, sessionID{1}, testTime, testTime.Add(time.Hour)); err != nil {
-					t.Fatal(err)
-				}
-				for n := range byte(4) {
-					if err := c.writeAttempt(h, requestWith(), testAttempt(t, n), n%2 == 0); err != nil {
-						t.Fatal(err)
-					}
-				}
-				jar.take(t, redirect, h)
-				if n := len(jar.names()); n < 6 || len(jar.refused) > 0 {
-					t.Fatalf("stored %d, refused %q", n, jar.refused)
-				}
-				h = http.Header{}
-				c.clearSession(h, jar.request(t, redirect))
-				c.clearAttempts(h, jar.request(t, redirect))
-				jar.take(t, redirect, h)
-				if names := jar.names(); len(names) > 0 || len(jar.refused) > 0 {
-					t.Errorf("%s, SameSite %d: left %q, refused %q", redirect, sameSite, names, jar.refused)
-				}
-			}
-		}
-	}
-}
-
 // What deletes a cookie differs from what set it in nothing but the value and
 // the times.
-func TestV25DeletionAttributes(t *testing.T) {
-	for _, redirect := range []string{overTLS, loopHTTP} {
-		c := testCookies(t, redirect)
-		h := written(t, c, requestWith(), sizedRecord(4000))
-		for n := range byte(2) {
-			if err := c.writeAttempt(h, requestWith(), testAttempt(t, n), n == 1); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for _, set := range h["Set-Cookie"] {
-			name, rest, _ := strings.Cut(set, "=")
-			_, attributes, _ := strings.Cut(rest, ";")
-			attributes = attributes[:strings.Index(attributes, "; Max-Age")]
-			gone := http.Header{}
-			c.deleteCookie(gone, name)
-			want := name + "=;" + attributes + "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
-			if got := gone["Set-Cookie"]; len(got) != 1 || got[0] != want {
-				t.Errorf("got  %q\nwant %q", got, want)
-			}
-		}
-	}
-}
 
 // A session that the same response has set is deleted too; what nobody has is not.
 func TestClearSessionCountsTheResponse(t *testing.T) {

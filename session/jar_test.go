@@ -1,6 +1,7 @@
 package session
 
 import (
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -18,7 +19,8 @@ import (
 //
 // Requests are same-site page loads until context says otherwise.
 type strictJar struct {
-	now func() time.Time // nil: time.Now
+	now    func() time.Time // nil: time.Now
+	safari bool             // Secure is for https alone, not for http on loopback
 
 	mu      sync.Mutex
 	cookies []*jarCookie
@@ -29,9 +31,10 @@ type strictJar struct {
 
 // A jarContext says what kind of request the browser makes.
 type jarContext struct {
-	crossSite bool // started by a page of another site
-	embedded  bool // not a top-level navigation: fetch, image, iframe
-	unsafe    bool // a method other than GET, HEAD, OPTIONS, TRACE
+	from      string // the page that starts it, compared by scheme too; empty: see crossSite
+	crossSite bool   // started by a page of another site
+	embedded  bool   // not a top-level navigation: fetch, image, iframe
+	unsafe    bool   // a method other than GET, HEAD, OPTIONS, TRACE
 }
 
 type jarCookie struct {
@@ -44,6 +47,9 @@ type jarCookie struct {
 }
 
 var _ http.CookieJar = (*strictJar)(nil)
+
+// maxJarAge is how long a cookie lasts at most, 5.5.
+const maxJarAge = 400 * 24 * time.Hour
 
 // as sets the context of the following requests.
 func (j *strictJar) as(c jarContext) {
@@ -72,7 +78,7 @@ func (j *strictJar) SetCookies(u *url.URL, cookies []*http.Cookie) {
 
 func (j *strictJar) store(u *url.URL, c *http.Cookie) (refusal string) {
 	host := strings.ToLower(u.Hostname())
-	trusted := trustworthy(u)
+	trusted := j.trustworthy(u)
 	entry := &jarCookie{
 		name: c.Name, value: c.Value, domain: host, hostOnly: true, path: c.Path,
 		secure: c.Secure, httpOnly: c.HttpOnly, sameSite: c.SameSite, created: j.time(), order: j.stored,
@@ -82,7 +88,7 @@ func (j *strictJar) store(u *url.URL, c *http.Cookie) (refusal string) {
 	}
 	if c.Domain != "" {
 		domain := strings.ToLower(strings.TrimPrefix(c.Domain, "."))
-		if host != domain && !strings.HasSuffix(host, "."+domain) || !strings.Contains(domain, ".") {
+		if !domainMatches(host, domain) || !strings.Contains(domain, ".") {
 			return "foreign domain"
 		}
 		entry.domain, entry.hostOnly = domain, false
@@ -95,7 +101,10 @@ func (j *strictJar) store(u *url.URL, c *http.Cookie) (refusal string) {
 	case !c.Expires.IsZero():
 		entry.expires = c.Expires
 	}
-	if reason := j.refuses(entry, c, trusted); reason != "" {
+	if latest := entry.created.Add(maxJarAge); entry.expires.After(latest) {
+		entry.expires = latest
+	}
+	if reason := j.refuses(u, entry, c, trusted); reason != "" {
 		return reason
 	}
 	j.cookies = slices.DeleteFunc(j.cookies, func(old *jarCookie) bool {
@@ -112,12 +121,12 @@ func (j *strictJar) store(u *url.URL, c *http.Cookie) (refusal string) {
 	return ""
 }
 
-func (j *strictJar) refuses(entry *jarCookie, c *http.Cookie, trusted bool) string {
+func (j *strictJar) refuses(u *url.URL, entry *jarCookie, c *http.Cookie, trusted bool) string {
 	lower := strings.ToLower(entry.name)
 	switch {
 	case len(entry.name)+len(entry.value) > 4096:
 		return "name and value of more than 4096 bytes"
-	case len(c.Path) > 1024 || len(c.Domain) > 1024:
+	case len(c.Path) > 1024 || len(c.Domain) > 1024: // browsers go on without the attribute
 		return "attribute of more than 1024 bytes"
 	case entry.secure && !trusted:
 		return "Secure over http"
@@ -127,7 +136,7 @@ func (j *strictJar) refuses(entry *jarCookie, c *http.Cookie, trusted bool) stri
 		return "__Secure- without Secure"
 	case strings.HasPrefix(lower, "__host-") && (!entry.secure || !entry.hostOnly || c.Path != "/"):
 		return "__Host- without Secure and Path=/, or with Domain"
-	case entry.sameSite != http.SameSiteNoneMode && j.context.crossSite && j.context.embedded:
+	case entry.sameSite != http.SameSiteNoneMode && j.crossSite(u) && j.context.embedded:
 		return "SameSite from an embedded cross-site answer"
 	}
 	if !entry.secure && !trusted {
@@ -175,14 +184,33 @@ func (j *strictJar) sends(c *jarCookie, u *url.URL) bool {
 		return false
 	case c.hostOnly && host != c.domain:
 		return false
-	case !c.hostOnly && host != c.domain && !strings.HasSuffix(host, "."+c.domain):
+	case !c.hostOnly && !domainMatches(host, c.domain):
 		return false
 	case !pathMatches(path, c.path):
 		return false
-	case c.secure && !trustworthy(u):
+	case c.secure && !j.trustworthy(u):
 		return false
 	}
-	return !j.context.crossSite || sentCrossSite(c.sameSite, j.context)
+	return !j.crossSite(u) || sentCrossSite(c.sameSite, j.context)
+}
+
+func (j *strictJar) crossSite(u *url.URL) bool {
+	if j.context.from == "" {
+		return j.context.crossSite
+	}
+	from, err := url.Parse(j.context.from)
+	return err != nil || from.Scheme != u.Scheme || site(from) != site(u)
+}
+
+// site is the registrable domain, as far as one needs no list for it: the last two
+// labels of a name, an address as a whole.
+func site(u *url.URL) string {
+	host := strings.ToLower(u.Hostname())
+	labels := strings.Split(host, ".")
+	if net.ParseIP(host) != nil || len(labels) < 2 {
+		return host
+	}
+	return strings.Join(labels[len(labels)-2:], ".")
 }
 
 // sentCrossSite has no exception for the first two minutes of a cookie without
@@ -198,8 +226,13 @@ func sentCrossSite(sameSite http.SameSite, ctx jarContext) bool {
 }
 
 // trustworthy: https, and http on this machine.
-func trustworthy(u *url.URL) bool {
-	return u.Scheme == "https" || loopback.Host(u.Hostname())
+func (j *strictJar) trustworthy(u *url.URL) bool {
+	return u.Scheme == "https" || !j.safari && loopback.Host(u.Hostname())
+}
+
+// domainMatches is 5.1.3: an address is not below another.
+func domainMatches(host, domain string) bool {
+	return host == domain || strings.HasSuffix(host, "."+domain) && net.ParseIP(host) == nil
 }
 
 func domainsMeet(a, b string) bool {
@@ -268,6 +301,12 @@ func TestStrictJarRefuses(t *testing.T) {
 		{"https://a.example/", "a=1; SameSite=None", "SameSite=None"},
 		{"https://a.example/", "a=1; Domain=b.example", "foreign domain"},
 		{"https://a.example/", "a=1; Domain=example", "foreign domain"},
+		{"https://a.example/", "a=1; Domain=b.a.example", "foreign domain"},
+		{"https://ba.example/", "a=1; Domain=a.example", "foreign domain"},
+		{"http://127.0.0.1/", "a=1; Domain=0.0.1", "foreign domain"},
+		{"http://localhost/", "a=1; Domain=localhost", "foreign domain"},
+		{"https://x.a.example/", "__Host-a=1; Path=/; Secure; Domain=a.example", "__Host-"},
+		{"http://a.example/", "__Host-a=1; Path=/; Secure", "Secure over http"},
 		{"https://a.example/", "a=" + strings.Repeat("x", 4096), "4096"},
 	} {
 		var j strictJar
@@ -310,5 +349,73 @@ func TestStrictJarSends(t *testing.T) {
 	j.take(t, "https://a.example/", http.Header{"Set-Cookie": {"lax=; Path=/; Max-Age=0"}})
 	if got := strings.Join(j.names(), " "); got != "deep none strict wide" {
 		t.Errorf("after a deletion and an overwrite from http: %q", got)
+	}
+}
+
+func TestStrictJarSites(t *testing.T) {
+	jar := func() *strictJar {
+		j := testJar()
+		j.take(t, "https://a.example.com/", http.Header{"Set-Cookie": {
+			"none=1; Path=/; Secure; SameSite=None", "lax=1; Path=/; SameSite=Lax", "strict=1; Path=/; SameSite=Strict"}})
+		return j
+	}
+	for _, test := range []struct {
+		ctx  jarContext
+		url  string
+		want string
+	}{
+		{jarContext{from: "https://a.example.com/"}, "https://a.example.com/", "none lax strict"},
+		{jarContext{from: "https://b.example.com/x"}, "https://a.example.com/", "none lax strict"},
+		{jarContext{from: "https://b.example.com/", embedded: true, unsafe: true}, "https://a.example.com/", "none lax strict"},
+		{jarContext{from: "https://example.org/"}, "https://a.example.com/", "none lax"},
+		{jarContext{from: "https://example.org/", unsafe: true}, "https://a.example.com/", "none"},
+		{jarContext{from: "https://example.org/", embedded: true}, "https://a.example.com/", ""},
+		// Another scheme is another site.
+		{jarContext{from: "http://a.example.com/"}, "https://a.example.com/", "none lax"},
+		{jarContext{from: "http://a.example.com/", unsafe: true}, "https://a.example.com/", "none"},
+		{jarContext{from: "https://a.example.com/"}, "http://a.example.com/", "lax"},
+		{jarContext{from: "http://a.example.com/"}, "http://a.example.com/", "lax strict"},
+	} {
+		j := jar()
+		j.as(test.ctx)
+		var got []string
+		for _, c := range j.request(t, test.url).Cookies() {
+			got = append(got, c.Name)
+		}
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("to %s in %+v: %q, want %q", test.url, test.ctx, got, test.want)
+		}
+	}
+}
+
+func TestStrictJarOnLoopback(t *testing.T) {
+	lines := http.Header{"Set-Cookie": {"plain=1; Path=/; SameSite=Lax", "secure=1; Path=/; Secure; SameSite=None"}}
+	for safari, want := range map[bool]string{false: "plain secure", true: "plain"} {
+		for _, origin := range []string{"http://localhost:8080/", "http://127.0.0.1:8080/", "http://[::1]:8080/"} {
+			j := testJar()
+			j.safari = safari
+			j.take(t, origin, lines)
+			if got := strings.Join(j.names(), " "); got != want {
+				t.Errorf("safari %v, %s: %q, want %q", safari, origin, got, want)
+			}
+		}
+	}
+}
+
+func TestStrictJarForgets(t *testing.T) {
+	now := testTime
+	j := &strictJar{now: func() time.Time { return now }}
+	j.take(t, "https://a.example/", http.Header{"Set-Cookie": {
+		"years=1; Max-Age=999999999", "date=1; Expires=Fri, 01 Jan 2100 00:00:00 GMT", "minute=1; Max-Age=60", "visit=1", "both=1; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}})
+	for _, test := range []struct {
+		after time.Duration
+		want  string
+	}{
+		{0, "both date minute visit years"}, {time.Minute, "date visit years"}, {maxJarAge - time.Second, "date visit years"}, {maxJarAge, "visit"},
+	} {
+		now = testTime.Add(test.after)
+		if got := strings.Join(j.names(), " "); got != test.want {
+			t.Errorf("after %v: %q, want %q", test.after, got, test.want)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -35,6 +36,13 @@ type row struct {
 	ratio     float64 // the bound of a row of ours; 0: none
 	allocs    int64   // at most so many above the floor's, where ratio is set
 	anyAllocs bool
+	shares    []share // further bounds
+}
+
+// A share is how much of a peer's time a row of ours may take at most.
+type share struct {
+	peer string
+	most float64
 }
 
 func main() {
@@ -56,44 +64,76 @@ func main() {
 	}
 }
 
-// measure prints the table and tells whether every row is within its bound.
+// A measured row has its nanoseconds round by round, and its last result.
+type measured struct {
+	row
+	times []float64
+	last  testing.BenchmarkResult
+}
+
+// measure prints the table and tells whether every row is within its bounds.
 func (t table) measure(rounds int) bool {
-	times := make([][]float64, len(t.rows)) // nanoseconds, by row and round
-	ratios := make([][]float64, len(t.rows))
-	last := make([]testing.BenchmarkResult, len(t.rows))
+	rows := make([]measured, len(t.rows))
 	for range rounds {
 		for i, r := range t.rows {
-			last[i] = testing.Benchmark(r.run)
-			if last[i].N == 0 {
+			result := testing.Benchmark(r.run)
+			if result.N == 0 {
 				fmt.Fprintf(os.Stderr, "%s: %s failed\n", t.name, r.name)
 				os.Exit(2)
 			}
-			ns := float64(last[i].T.Nanoseconds()) / float64(last[i].N)
-			times[i] = append(times[i], ns)
-			ratios[i] = append(ratios[i], ns/times[0][len(times[0])-1])
+			ns := float64(result.T.Nanoseconds()) / float64(result.N)
+			rows[i] = measured{r, append(rows[i].times, ns), result}
 		}
 	}
 	fmt.Printf("\n%s\n", t.name)
 	ok := true
-	for i, r := range t.rows {
-		ratio, above := median(ratios[i]), last[i].AllocsPerOp()-last[0].AllocsPerOp()
-		verdict := ""
-		switch {
-		case r.ratio == 0:
-		case ratio > r.ratio*slack:
-			verdict = fmt.Sprintf("OVER %.2fx", r.ratio)
-		case !r.anyAllocs && above > r.allocs:
-			verdict = fmt.Sprintf("OVER %d allocations above the floor", r.allocs)
-		case ratio > r.ratio:
-			verdict = fmt.Sprintf("over %.2fx, within the slack of a busy machine", r.ratio)
-		default:
-			verdict = fmt.Sprintf("within %.2fx", r.ratio)
-		}
-		ok = ok && (len(verdict) < 4 || verdict[:4] != "OVER")
+	for _, r := range rows {
+		verdict := r.verdict(rows)
+		ok = ok && !strings.HasPrefix(verdict, "OVER")
 		fmt.Printf("  %-34s %9.0f ns  %5.2fx  %6d B  %4d allocs (%+d)  %s\n",
-			r.name, median(times[i]), ratio, last[i].AllocedBytesPerOp(), last[i].AllocsPerOp(), above, verdict)
+			r.name, median(r.times), r.of(&rows[0]), r.last.AllocedBytesPerOp(), r.last.AllocsPerOp(), r.above(rows), verdict)
 	}
 	return ok
+}
+
+// of is the median over the rounds of the time of r divided by that of other.
+func (r *measured) of(other *measured) float64 {
+	ratios := make([]float64, len(r.times))
+	for i := range ratios {
+		ratios[i] = r.times[i] / other.times[i]
+	}
+	return median(ratios)
+}
+
+// above is how many allocations r has more than the floor.
+func (r *measured) above(rows []measured) int64 {
+	return r.last.AllocsPerOp() - rows[0].last.AllocsPerOp()
+}
+
+// verdict is empty for a row without bounds, and begins with OVER where r is over one.
+func (r *measured) verdict(rows []measured) string {
+	if r.ratio == 0 {
+		return ""
+	}
+	shares, late := "", r.of(&rows[0]) > r.ratio
+	for _, s := range r.shares {
+		peer := &rows[slices.IndexFunc(rows, func(m measured) bool { return m.name == s.peer })]
+		share := r.of(peer)
+		if share > s.most*slack {
+			return fmt.Sprintf("OVER %.2f of %s: %.2f", s.most, s.peer, share)
+		}
+		late = late || share > s.most
+		shares += fmt.Sprintf(", %.2f of %s", share, s.peer)
+	}
+	switch {
+	case r.of(&rows[0]) > r.ratio*slack:
+		return fmt.Sprintf("OVER %.2fx", r.ratio)
+	case !r.anyAllocs && r.above(rows) > r.allocs:
+		return fmt.Sprintf("OVER %d allocations above the floor", r.allocs)
+	case late:
+		return fmt.Sprintf("over %.2fx%s, within the slack of a busy machine", r.ratio, shares)
+	}
+	return fmt.Sprintf("within %.2fx%s", r.ratio, shares)
 }
 
 func median(list []float64) float64 {

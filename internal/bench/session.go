@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
-	"crypto/rand"
+	"context"
+	"encoding/gob"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
 
@@ -17,7 +20,14 @@ import (
 	"github.com/postern-go/postern/session"
 )
 
-const secret = "b5c1f0d2a9e84c7796e3d1082f4a6b7c5d9e8f01"
+const (
+	secret = "b5c1f0d2a9e84c7796e3d1082f4a6b7c5d9e8f01"
+	// mostHeader is what the Cookie header of the session below may have.
+	mostHeader = 3000
+
+	gorillaRow = "gorilla/sessions, limits lifted"
+	scsRow     = "scs, memory store"
+)
 
 // noWriter is a ResponseWriter that costs nothing.
 type noWriter struct{ header http.Header }
@@ -26,15 +36,28 @@ func (w noWriter) Header() http.Header         { return w.header }
 func (w noWriter) Write(b []byte) (int, error) { return len(b), nil }
 func (w noWriter) WriteHeader(int)             {}
 
+// A login is what a session is made of, for every row the same.
+type login struct {
+	claims                  map[string]any
+	id, access, refreshText string
+}
+
 // signedIn signs a user in at an in-memory provider and returns a request that
-// carries the session's cookies.
-func signedIn() (*session.Manager, *http.Request) {
-	p := clienttest.New(&clienttest.Options{Users: []clienttest.User{{Subject: "248289761001", Claims: map[string]any{
-		"email": "jane.doe@example.com", "name": "Jane Doe", "preferred_username": "j.doe", "acr": "urn:mace:incommon:iap:silver",
-	}}}})
+// carries the session's cookies: an ID token of 12 claims and 900 bytes, an access
+// token of 900 bytes and a refresh token.
+func signedIn() (*session.Manager, *http.Request, *login) {
+	p := clienttest.New(&clienttest.Options{
+		Audience: "https://api.example.com/v1/of-the-orders/and-all-that-belongs-to-them/" + strings.Repeat("x", 82),
+		Users: []clienttest.User{{Subject: "248289761001", Claims: map[string]any{
+			"name": "Jane Doe the Younger, of the accounts department, on the second floor of the house by the lake",
+		}}},
+	})
 	defer p.Close()
-	rp := must(client.New(p.Config("https://app.example.com/auth/callback")))
-	auth := must(session.New(rp, session.Config{Secrets: []string{secret}}))
+	cfg := p.Config("https://app.example.com/auth/callback")
+	cfg.Scopes = []string{"openid", "offline_access"}
+	rp := must(client.New(cfg))
+	have := new(login)
+	auth := must(session.New(rp, session.Config{Secrets: []string{secret}, OnLogin: have.remember}))
 
 	start := httptest.NewRecorder()
 	auth.LoginHandler().ServeHTTP(start, httptest.NewRequest("GET", "https://app.example.com/auth/login", nil))
@@ -47,7 +70,26 @@ func signedIn() (*session.Manager, *http.Request) {
 	r := httptest.NewRequest("GET", "https://app.example.com/", nil)
 	r.Header.Set("Sec-Fetch-Mode", "cors")
 	carry(r, end.Result())
-	return auth, r
+	return auth, r, have
+}
+
+// remember keeps for the peers what Postern keeps.
+func (l *login) remember(ctx context.Context, s *session.Session) error {
+	token, err := s.Token(ctx)
+	if err != nil {
+		return err
+	}
+	l.id, l.access, l.refreshText = s.IDToken().Raw(), token.AccessToken, strings.Repeat("r3fresh", 9)[:60]
+	return s.Claims(&l.claims)
+}
+
+// values are the claims one by one, and the tokens.
+func (l *login) values() map[string]any {
+	all := map[string]any{"id_token": l.id, "access_token": l.access, "refresh_token": l.refreshText}
+	for name, value := range l.claims {
+		all[name] = value
+	}
+	return all
 }
 
 func carry(r *http.Request, from *http.Response) {
@@ -58,19 +100,22 @@ func carry(r *http.Request, from *http.Response) {
 	}
 }
 
-// sealedLike returns securecookie values of the same lengths as the session's, and
-// what opens them: the floor that securecookie itself sets.
+// sealedLike returns a request with securecookie values of the same lengths as the
+// session's, and what finds and opens them: what one has to write with securecookie.
 func sealedLike(r *http.Request) (open func() bool) {
 	codec := securecookie.New(bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)).
 		MaxAge(0).MaxLength(0).SetSerializer(securecookie.NopEncoder{})
-	var values []string
+	theirs := httptest.NewRequest("GET", "https://app.example.com/", nil)
+	var names []string
 	for _, c := range r.Cookies() {
-		values = append(values, ofLength(codec, len(c.Value)))
+		theirs.AddCookie(&http.Cookie{Name: c.Name, Value: ofLength(codec, c.Name, len(c.Value))})
+		names = append(names, c.Name)
 	}
 	return func() bool {
-		for _, v := range values {
+		for _, name := range names {
+			c, err := theirs.Cookie(name)
 			var plain []byte
-			if codec.Decode("cookie", v, &plain) != nil {
+			if err != nil || codec.Decode(name, c.Value, &plain) != nil {
 				return false
 			}
 		}
@@ -78,9 +123,9 @@ func sealedLike(r *http.Request) (open func() bool) {
 	}
 }
 
-func ofLength(codec *securecookie.SecureCookie, length int) string {
+func ofLength(codec *securecookie.SecureCookie, name string, length int) string {
 	for n := length / 2; ; n++ {
-		v := must(codec.Encode("cookie", bytes.Repeat([]byte("x"), n)))
+		v := must(codec.Encode(name, bytes.Repeat([]byte("x"), n)))
 		if len(v) >= length-4 {
 			return v
 		}
@@ -88,15 +133,35 @@ func ofLength(codec *securecookie.SecureCookie, length int) string {
 }
 
 func sessionTables() []table {
-	auth, r := signedIn()
+	auth, r, have := signedIn()
+	header := len("Cookie: ") + len(strings.Join(r.Header["Cookie"], "; "))
+	if header > mostHeader || len(have.claims) != 12 {
+		panic(fmt.Sprintf("%d claims in %d bytes of Cookie header, 12 in at most %d are wanted", len(have.claims), header, mostHeader))
+	}
 	open := sealedLike(r)
-	subject := ""
+	subject, access := "", ""
 	app := auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		subject = session.From(r.Context()).Subject()
+		s := session.From(r.Context())
+		subject = s.Subject()
+		if token, err := s.Token(r.Context()); err == nil {
+			access = token.AccessToken
+		}
 	}))
-	gorilla, carried := gorillaSession()
-	return []table{{"a request with a session (" + size(r) + ")", []row{
-		{name: "securecookie alone, same bytes", run: func(b *testing.B) {
+	gorilla, carried := gorillaSession(have)
+	store, known := scsSession(have)
+	scsApp := store.LoadAndSave(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		subject, access = store.GetString(r.Context(), "sub"), store.GetString(r.Context(), "access_token")
+	}))
+	complete := func(b *testing.B) {
+		if subject == "" || access != have.access {
+			b.Fatal("not signed in")
+		}
+		subject, access = "", ""
+	}
+	name := fmt.Sprintf("a request with a session: %d claims, ID token %d bytes, access token %d, Cookie header %d",
+		len(have.claims), len(have.id), len(have.access), header)
+	return []table{{name, []row{
+		{name: "r.Cookie and securecookie alone", run: func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if !open() {
@@ -104,48 +169,70 @@ func sessionTables() []table {
 				}
 			}
 		}},
-		{name: "postern Require, the whole of it", run: func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				subject = ""
-				app.ServeHTTP(noWriter{make(http.Header)}, r)
-				if subject == "" {
-					b.Fatal("not signed in")
+		// Of the allocations 15 are of Require, the others of loading the session.
+		{name: "postern Require, the whole of it", ratio: 1.7, allocs: 15 + 7,
+			shares: []share{{gorillaRow, 1.0 / 3}, {scsRow, 1}}, run: func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					app.ServeHTTP(noWriter{make(http.Header)}, r)
+					complete(b)
 				}
-			}
-		}},
-		{name: "gorilla/sessions, limits lifted", run: func(b *testing.B) {
+			}},
+		{name: gorillaRow, run: func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if s, err := gorilla.New(carried, "session"); err != nil || s.Values["sub"] == nil {
+				s, err := gorilla.New(carried, "session")
+				if err != nil {
 					b.Fatal(err)
 				}
+				subject, _ = s.Values["sub"].(string)
+				access, _ = s.Values["access_token"].(string)
+				complete(b)
+			}
+		}},
+		{name: scsRow, run: func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				scsApp.ServeHTTP(noWriter{make(http.Header)}, known)
+				complete(b)
 			}
 		}},
 	}}}
 }
 
-func size(r *http.Request) string {
-	return fmt.Sprintf("%d bytes of Cookie header", len(strings.Join(r.Header["Cookie"], "; ")))
-}
-
-// gorillaSession keeps as much in gorilla/sessions, as most programs do: the
-// subject and three tokens.
-func gorillaSession() (*sessions.CookieStore, *http.Request) {
+// gorillaSession keeps the same in gorilla/sessions.
+func gorillaSession(l *login) (*sessions.CookieStore, *http.Request) {
 	store := sessions.NewCookieStore(bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32))
 	for _, c := range store.Codecs {
 		c.(*securecookie.SecureCookie).MaxLength(0)
 	}
 	empty := httptest.NewRequest("GET", "https://app.example.com/", nil)
 	s := must(store.New(empty, "session"))
-	s.Values["sub"] = "248289761001"
-	for name, length := range map[string]int{"id_token": 900, "access_token": 900, "refresh_token": 60} {
-		s.Values[name] = (rand.Text() + strings.Repeat(rand.Text(), 1+length/26))[:length]
+	for name, value := range l.values() {
+		s.Values[name] = value
 	}
 	w := httptest.NewRecorder()
 	if err := s.Save(empty, w); err != nil {
 		panic(err)
 	}
+	r := httptest.NewRequest("GET", "https://app.example.com/", nil)
+	carry(r, w.Result())
+	return store, r
+}
+
+// scsSession keeps the same in scs, in the memory of this process.
+func scsSession(l *login) (*scs.SessionManager, *http.Request) {
+	gob.Register([]any{}) // aud, where it is a list
+	store := scs.New()
+	store.Store = memstore.NewWithCleanupInterval(0)
+	save := store.LoadAndSave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range l.values() {
+			store.Put(r.Context(), name, value)
+		}
+		w.WriteHeader(http.StatusOK)
+	}))
+	w := httptest.NewRecorder()
+	save.ServeHTTP(w, httptest.NewRequest("GET", "https://app.example.com/", nil))
 	r := httptest.NewRequest("GET", "https://app.example.com/", nil)
 	carry(r, w.Result())
 	return store, r

@@ -123,38 +123,30 @@ func (p Packed) Token() string {
 	if p == "" {
 		return ""
 	}
-	return restore(string(p))
+	return restore([]byte(p))
 }
 
-func restore[T string | []byte](packed T) string {
+// usualToken is what most tokens fit into. The stack is then where they are put
+// together, and the token itself the only allocation.
+const usualToken = 2048
+
+func restore(packed []byte) string {
 	n, rest := packed[0], packed[1:]
 	if n == 0 {
 		text, _, _ := cutBytes(rest)
 		return string(text)
 	}
-	var token strings.Builder
-	token.Grow(segment.EncodedLen(len(rest)) + int(n))
+	var stack [usualToken]byte
+	token := stack[:0]
 	for i := range n {
 		if i > 0 {
-			token.WriteByte('.')
+			token = append(token, '.')
 		}
-		var b T
+		var b []byte
 		b, rest, _ = cutBytes(rest)
-		encode(&token, b)
+		token = segment.AppendEncode(token, b)
 	}
-	return token.String()
-}
-
-// encode writes b as base64url by way of the stack: the token is then the only allocation.
-func encode[T string | []byte](token *strings.Builder, b T) {
-	var in [384]byte // a multiple of 3, so that no piece but the last needs filling up
-	var out [512]byte
-	for len(b) > 0 {
-		n := copy(in[:], b)
-		segment.Encode(out[:], in[:n])
-		token.Write(out[:segment.EncodedLen(n)])
-		b = b[n:]
-	}
+	return string(token)
 }
 
 // Segment returns the decoded bytes of one segment of the token, counted from 0;

@@ -9,8 +9,9 @@ import (
 )
 
 type scanner struct {
-	text string
-	at   int
+	text  string
+	at    int
+	again bool // Object has accepted the text before
 }
 
 func (s *scanner) peek() byte {
@@ -64,6 +65,22 @@ func (s *scanner) value(depth int) error {
 	return errSyntax
 }
 
+// whole reads a text that is one object.
+func (s *scanner) whole(registered []string, member func(string, Value) error) error {
+	s.space()
+	if s.next() != '{' {
+		return errObject
+	}
+	if err := s.object(0, registered, member); err != nil {
+		return err
+	}
+	s.space()
+	if s.at != len(s.text) {
+		return errSyntax
+	}
+	return nil
+}
+
 // object reads an object whose { is behind it. member is nil below the outermost one.
 func (s *scanner) object(depth int, registered []string, member func(string, Value) error) error {
 	names := nameSet{fold: member != nil}
@@ -81,8 +98,10 @@ func (s *scanner) object(depth int, registered []string, member func(string, Val
 			return err
 		}
 		name := unquote(raw)
-		if err := names.add(name, registered); err != nil {
-			return err
+		if !s.again {
+			if err := names.add(name, registered); err != nil {
+				return err
+			}
 		}
 		s.space()
 		if s.next() != ':' {
@@ -136,6 +155,13 @@ func (s *scanner) array(depth int) error {
 // between the quotes, escapes and all.
 func (s *scanner) str() (string, error) {
 	start := s.at
+	if s.again { // without escapes the string ends at the next quote
+		end := strings.IndexByte(s.text[start:], '"')
+		if end >= 0 && strings.IndexByte(s.text[start:start+end], '\\') < 0 {
+			s.at += end + 1
+			return s.text[start : s.at-1], nil
+		}
+	}
 	for s.at < len(s.text) {
 		switch c := s.text[s.at]; {
 		case c == '"':

@@ -38,18 +38,15 @@ func Object(text string, registered []string, member func(name string, v Value) 
 		return errUTF8
 	}
 	s := scanner{text: text}
-	s.space()
-	if s.next() != '{' {
-		return errObject
-	}
-	if err := s.object(0, registered, member); err != nil {
-		return err
-	}
-	s.space()
-	if s.at != len(text) {
-		return errSyntax
-	}
-	return nil
+	return s.whole(registered, member)
+}
+
+// Again reads a text that Object has accepted and nobody could reach since, in half
+// the time: it calls member with the same names and values, and checks neither names
+// nor characters once more. Text that is no JSON object is still an error.
+func Again(text string, member func(name string, v Value) error) error {
+	s := scanner{text: text, again: true}
+	return s.whole(nil, member)
 }
 
 // Parse reads text, which must be one JSON value of any kind, under the rules of

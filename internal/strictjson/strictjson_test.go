@@ -261,3 +261,39 @@ func decode(t *testing.T, v Value) any {
 	}
 	return members
 }
+
+// FuzzAgain: what Object has read comes once more, and what it refuses is at least
+// no panic.
+func FuzzAgain(f *testing.F) {
+	for _, text := range []string{
+		`{}`, `{"a":1,"b":[1,"x",{"c":null}]}`, ` { "a\"\\" : "\ud83d\ude00" , "" : "\"" } `, `{"iss":"https:\/\/op","aud":["a","b"],"exp":1.5e9}`,
+		`{"a":1,"a":2}`, `{"a":"\ud800"}`, "{\"a\":\"\xff\n\"}", `{"a":"\"}`, `{"a`, `{"a"`, `{"a":`, `[]`, nest(40),
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var first, second []string
+		into := func(list *[]string) func(string, Value) error {
+			return func(name string, v Value) error {
+				s, _ := v.String()
+				*list = append(*list, name, v.Raw(), s)
+				return nil
+			}
+		}
+		accepted := Object(text, nil, into(&first))
+		err := Again(text, into(&second))
+		if accepted == nil && (err != nil || !reflect.DeepEqual(first, second)) {
+			t.Fatalf("read %q at first, then %q, %v", first, second, err)
+		}
+	})
+}
+
+func TestAgainReadsObjectsOnly(t *testing.T) {
+	for text, want := range map[string]error{
+		`[]`: errObject, ``: errObject, `{} {}`: errSyntax, `{"a":1`: errSyntax, `{"a"}`: errSyntax, `{"a`: errSyntax, `{"a":"\u12"}`: errSyntax,
+	} {
+		if err := Again(text, func(string, Value) error { return nil }); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", text, err, want)
+		}
+	}
+}
