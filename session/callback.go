@@ -185,6 +185,7 @@ func (m *Manager) exchange(ctx context.Context, p *provider, a *attempt, params 
 	if err != nil {
 		return nil, err
 	}
+	tokens = withClaims(tokens, m.cfg.Claims)
 	now := m.cfg.Now()
 	if who.issued.IsZero() {
 		who.issued = now

@@ -85,6 +85,11 @@ type Config struct {
 	// too, as those of session/redisstore are; otherwise each process for itself.
 	Locker Locker
 
+	// Claims are what to keep of the ID token, by name, beside what a session always keeps:
+	// iss, sub, aud, azp, sid, nonce, acr, amr and the times. The token itself is then not kept:
+	// a provider that wants it as a hint when somebody signs out asks them instead. Shorter
+	// cookies, for providers that put much into it. nil: the whole token.
+	Claims []string
 	// UserInfoClaims are claims of the userinfo endpoint to keep in the session, which is
 	// asked once, at the sign-in. Session.Claim, Claims and Texts have them where the ID token
 	// does not. A sign-in fails where the endpoint does. nil: it is not asked.

@@ -31,8 +31,9 @@ func TestDamagedLoginInAnAttempt(t *testing.T) {
 func TestDamagedTokensInARecord(t *testing.T) {
 	r := testRecord()
 	b := append([]byte{recordVersion, hasOtherSID}, r.id[:]...)
-	for _, at := range []time.Time{r.created, r.expires, r.saved, r.identity.issued} {
-		b = appendTime(b, at)
+	b = appendTime(b, r.created)
+	for _, at := range []time.Time{r.expires, r.saved, r.identity.issued} {
+		b = binary.AppendVarint(b, at.UnixMilli()-r.created.UnixMilli())
 	}
 	b = appendField(b, r.identity.sid)
 	tokens, err := r.tokens.MarshalBinary()

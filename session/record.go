@@ -58,9 +58,9 @@ func (r *record) appendBinary(b []byte) ([]byte, error) {
 	}
 	has := r.has()
 	b = append(b, recordVersion, has)
-	b = append(b, r.id[:]...)
-	for _, t := range [...]time.Time{r.created, r.expires, r.saved, r.identity.issued} {
-		b = appendTime(b, t)
+	b = appendTime(append(b, r.id[:]...), r.created)
+	for _, t := range [...]time.Time{r.expires, r.saved, r.identity.issued} { // they are near it
+		b = binary.AppendVarint(b, t.UnixMilli()-r.created.UnixMilli())
 	}
 	if has&hasProvider != 0 {
 		b = appendField(b, r.provider)
@@ -143,8 +143,9 @@ func (r *record) unmarshal(data []byte) error {
 	has, d := data[1], decoder{rest: data[2:]}
 	*r = record{}
 	copy(r.id[:], d.take(uint64(len(r.id))))
-	r.created, r.expires, r.saved = d.time(), d.time(), d.time()
-	issued, sid := d.time(), ""
+	r.created = d.time()
+	r.expires, r.saved = d.timeFrom(r.created), d.timeFrom(r.created)
+	issued, sid := d.timeFrom(r.created), ""
 	if has&hasProvider != 0 {
 		r.provider = string(d.field())
 	}
@@ -263,4 +264,17 @@ func (d *decoder) time() time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(int64(ms))
+}
+
+// timeFrom reads a time by its distance from another one.
+func (d *decoder) timeFrom(base time.Time) time.Time {
+	distance, n := binary.Varint(d.rest)
+	if n <= 0 || distance > maxTime || distance < -maxTime {
+		d.failed, d.rest = true, nil
+		return time.Time{}
+	}
+	d.rest = d.rest[n:]
+	at := time.UnixMilli(base.UnixMilli() + distance)
+	d.failed = d.failed || !storable(at)
+	return at
 }

@@ -176,3 +176,23 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+// The times of a record stand beside the first of them, and are years from it at most.
+func TestRecordTimesFarApart(t *testing.T) {
+	at := func(distance int64) []byte {
+		b := append([]byte{recordVersion, 0}, make([]byte, len(sessionID{}))...)
+		b = appendTime(b, testTime)
+		b = binary.AppendVarint(b, distance)
+		b = binary.AppendVarint(binary.AppendVarint(b, 0), 0)
+		return append(b, 0, 0) // no tokens, no values
+	}
+	created := testTime.UnixMilli()
+	for distance, ok := range map[int64]bool{
+		0: true, -created: true, maxTime - created: true,
+		-created - 1: false, maxTime - created + 1: false, math.MaxInt64: false, math.MinInt64: false,
+	} {
+		if err := new(record).unmarshal(at(distance)); (err == nil) != ok {
+			t.Errorf("%d ms: %v", distance, err)
+		}
+	}
+}

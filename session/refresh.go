@@ -65,6 +65,7 @@ func (g grant) over(now time.Time) bool {
 type refresher struct {
 	now    func() time.Time
 	logger *slog.Logger
+	claims []string // to keep of ID tokens; nil: all
 
 	results  *memory[grant]
 	sources  *memory[memoryKey] // by the key of a result: the key it is under
@@ -93,7 +94,7 @@ type renewal struct {
 
 func newRefresher(cfg *Config) *refresher {
 	return &refresher{
-		now: cfg.Now, logger: cfg.Logger,
+		now: cfg.Now, logger: cfg.Logger, claims: cfg.Claims,
 		results:  newMemory[grant](maxResults),
 		sources:  newMemory[memoryKey](maxResults),
 		failures: newMemory[*failure](maxResults),
@@ -242,10 +243,11 @@ func (f *refresher) request(ctx context.Context, rp *client.Client, old *client.
 		return nil, err
 	}
 	// Client.Refresh has compared them (Core 12.2); a session must not hang on that.
-	if fresh.IDToken == nil || fresh.IDToken.Subject != old.IDToken.Subject || fresh.IDToken.Issuer != old.IDToken.Issuer {
+	before, _ := identityOf(old)
+	if now, ok := identityOf(fresh); !ok || now.user() != before.user() {
 		return nil, errOtherUser
 	}
-	return fresh, nil
+	return withClaims(fresh, f.claims), nil
 }
 
 // A failure is a refresh that did not work, remembered so that not every
