@@ -30,6 +30,8 @@ func healthy(t *testing.T) (*op, Config) {
 		"response_modes_supported":                       []string{"query", "form_post"},
 		"token_endpoint_auth_methods_supported":          []string{"client_secret_post", "client_secret_basic"},
 		"code_challenge_methods_supported":               []string{"S256"},
+		"userinfo_signing_alg_values_supported":          []string{"RS256"},
+		"introspection_signing_alg_values_supported":     []string{"RS256"},
 		"authorization_response_iss_parameter_supported": true,
 	} {
 		p.metadata[name] = value

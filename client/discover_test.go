@@ -478,6 +478,19 @@ func TestProviderOfGoOIDCReadsWithinBounds(t *testing.T) {
 	}
 }
 
+// A transport of the program that leaves the body out: net/http knows what to do.
+func TestProviderOfGoOIDCWithoutABody(t *testing.T) {
+	p := newOP(t)
+	p.handle("/jwks", func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 500}, nil })
+	provider, err := p.client(nil).Provider(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.Verifier(&oidc.Config{ClientID: testClientID}).Verify(context.Background(), p.idToken()); err == nil || !strings.Contains(err.Error(), "get keys failed") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestKeySetRejects(t *testing.T) {
 	p := newOP(t)
 	keys := jwtverify.StaticKeys(jwtverify.Key{ID: "k1", Algorithm: "ES256", Public: &p.key.PublicKey})

@@ -86,7 +86,7 @@ func (r *Registration) algorithms(cfg *Config) error {
 	for _, same := range r.signed(cfg) {
 		alg := cmp.Or(same.registered, same.asked)
 		if alg != "" && *same.field != "" && *same.field != alg {
-			return fmt.Errorf("Config.%s is %q, and the client is registered for %q", same.name, cut(*same.field, quoted), cut(alg, quoted))
+			return fmt.Errorf("%s is %q, and the client is registered for %q", "Config."+same.name, cut(*same.field, quoted), cut(alg, quoted))
 		}
 		*same.field = cmp.Or(alg, *same.field)
 	}

@@ -225,6 +225,7 @@ func userInfoVectors(w *vectorWriter) {
 	w.refuse("Cognito's ID token", token, "token_use", "is that of another kind of token", with("token_use", `"id"`))
 	w.refuse("with a scope", token, "", "claims are those of an access token", with("scope", `"read"`))
 	w.refuse("a logout token", token, "events", "is that of a logout token", with("events", `{"http://schemas.openid.net/event/backchannel-logout":{}}`))
+	w.accept("typ JWT as a claim", "Keycloak gives all of its tokens the claim", with("typ", `"JWT"`))
 	w.accept("with exp", rule, with("exp", "1767225541"))
 	w.differ("expired", "exp over", rule, "exp", "is over", with("exp", "1767225540"))
 }
