@@ -27,11 +27,12 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer op.stop()
-	defer stopChromium()
-	defer stopKeycloak()
-	defer removeExample()
 	code := m.Run()
+	op.stop()
+	stopChromium()
+	stopKeycloak()
+	stopHydra()
+	removeExample()
 	http.DefaultClient.CloseIdleConnections()
 	if leaked := leakedGoroutines(); leaked != "" && code == 0 {
 		fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s\n", leaked)
