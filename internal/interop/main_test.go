@@ -29,7 +29,8 @@ func run(m *testing.M) int {
 	}
 	code := m.Run()
 	op.stop()
-	stopChromium()
+	chromium.stop()
+	permissive.stop()
 	stopKeycloak()
 	stopHydra()
 	removeExample()
