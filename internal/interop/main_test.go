@@ -14,6 +14,9 @@ import (
 var op *provider
 
 func TestMain(m *testing.M) {
+	if told := os.Getenv(siteVariable); told != "" {
+		os.Exit(runSite(told))
+	}
 	os.Exit(run(m))
 }
 
