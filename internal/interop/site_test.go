@@ -79,13 +79,10 @@ func (cfg *siteConfig) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	auth.Routes(mux)
-	mux.Handle("/who", auth.Require(http.HandlerFunc(a.who)))
-	mux.Handle("/api", auth.Require(http.HandlerFunc(a.api)))
+	a.open(auth)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(siteHeader, strconv.Itoa(cfg.Number))
-		mux.ServeHTTP(w, r)
+		a.ServeHTTP(w, r)
 	}), nil
 }
 
