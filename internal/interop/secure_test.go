@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
+
+	"github.com/postern-go/postern/client"
+	"github.com/postern-go/postern/session"
 )
 
 // startOverTLS starts a provider over https; its http client trusts it.
@@ -72,5 +75,34 @@ func TestSecureSitesInChromium(t *testing.T) {
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusNotFound {
 		t.Errorf("over the loopback address: %s", resp.Status)
+	}
+}
+
+// The answer is an ID token in a form that the provider's page posts, and the client has
+// no secret: Chromium sends the attempt's cookie with it, for it says None.
+func TestImplicitFormPostInChromium(t *testing.T) {
+	p := startSecureProvider(t)
+	a := startSecureApp(t, p, metadata{
+		"grant_types": []string{"implicit"}, "response_types": []string{"id_token"}, "token_endpoint_auth_method": "none",
+	}, func(cfg *session.Config) {
+		cfg.Authorize = func(*http.Request) (*client.AuthorizeOptions, error) {
+			return &client.AuthorizeOptions{ResponseType: "id_token"}, nil
+		}
+	})
+	if a.reg.Secret != "" {
+		t.Error("the client has a secret")
+	}
+	b := newTab(t)
+	b.open(a.url + "/who?way=implicit")
+	b.login(p, "alice", a.url)
+	b.arrive(a.url+"/who?way=implicit", "#who")
+	b.awaitText("#who", "alice")
+	if n := p.requests(t, "/token"); n != 0 {
+		t.Errorf("%d token requests, want none", n)
+	}
+	for _, c := range b.cookies("rp.test") {
+		if c.SameSite != network.CookieSameSiteLax {
+			t.Errorf("cookie %s with SameSite %q outlives the sign-in", c.Name, c.SameSite)
+		}
 	}
 }
