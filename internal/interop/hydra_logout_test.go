@@ -23,6 +23,13 @@ func TestHydraSignIn(t *testing.T) {
 	if next.RefreshToken == tokens.RefreshToken {
 		t.Error("the refresh token did not rotate")
 	}
+	if _, asked := person.signIn(rp, "alice", nil); asked != 0 {
+		t.Errorf("asked %d times with a session", asked)
+	}
+	h.endUser(t, "alice")
+	if _, asked := person.signIn(rp, "alice", nil); asked != 1 {
+		t.Errorf("asked %d times without a session", asked)
+	}
 }
 
 // Its logout tokens have no exp, which OpenID Connect Back-Channel Logout 1.0 2.4 requires:

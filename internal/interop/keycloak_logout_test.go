@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"testing"
 
 	"github.com/postern-go/postern/client"
@@ -186,8 +187,12 @@ func TestKeycloakCheckSession(t *testing.T) {
 				t.Fatal("the callback has no session_state")
 			}
 			watch := b.another()
-			watch.open(site.URL + "/watch?" + url.Values{"frame": {k.endpoint(t, "check_session_iframe")}, "message": {reg.ID + " " + state}}.Encode())
+			frame := k.endpoint(t, "check_session_iframe")
+			watch.open(site.URL + "/watch?" + url.Values{"frame": {frame}, "message": {reg.ID + " " + state}}.Encode())
 			watch.awaitText("#says", c.before)
+			if got := watch.frames(); !slices.Equal(got, []string{frame}) {
+				t.Errorf("framed: %q, want %s", got, frame)
+			}
 
 			address, err := rp.LogoutURL(t.Context(), client.LogoutOptions{IDToken: tokens.IDToken, PostLogoutRedirectURL: site.URL + "/goodbye"})
 			if err != nil {
