@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,57 +17,23 @@ import (
 // some milliseconds.
 const stepTimeout = 45 * time.Second
 
-// chromium is one browser process for all tests; each has a profile of its own in it.
-var chromium struct {
-	once  sync.Once
-	ctx   context.Context
-	close func()
-	err   error
-}
-
-func startChromium() {
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		chromium.err = fmt.Errorf("chromium is missing: these tests drive a real browser (on Debian: apt-get install chromium) (%w)", err)
-		return
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path),
-		chromedp.NoSandbox, // the tests run as root in CI
-		chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-	)
-	allocator, closeAllocator := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, closeBrowser := chromedp.NewContext(allocator)
-	chromium.ctx = ctx
-	chromium.close = func() {
-		closeBrowser()
-		closeAllocator()
-	}
-	chromium.err = chromedp.Do(ctx)
-}
-
-func stopChromium() {
-	if chromium.close != nil {
-		chromium.close()
-	}
-}
-
 // A tab is one tab of Chromium.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
 }
 
-// newTab opens a tab in a fresh profile: no cookies, nothing remembered.
+// newTab opens a tab in a fresh profile: no cookies, nothing remembered. Two of them are
+// two people, or one with two machines.
 func newTab(t *testing.T) *tab {
 	t.Helper()
-	chromium.once.Do(startChromium)
-	if chromium.err != nil {
-		t.Fatal(chromium.err)
-	}
-	return openTab(t, chromium.ctx, chromedp.WithNewBrowserContext())
+	return openTab(t, chromium.start(t), chromedp.WithNewBrowserContext())
+}
+
+// newPermissiveTab is newTab in a browser that lets a frame have the cookies of its site.
+func newPermissiveTab(t *testing.T) *tab {
+	t.Helper()
+	return openTab(t, permissive.start(t), chromedp.WithNewBrowserContext())
 }
 
 // another opens a tab beside this one, in the same profile.

@@ -28,18 +28,10 @@ type mtlsProvider struct {
 
 func startMTLS(t *testing.T, env ...string) *mtlsProvider {
 	t.Helper()
-	forServer, authority := newCertificate(t, "provider"), newCertificate(t, "authority")
-	certFile, keyFile := writePEM(t, forServer)
+	authority := newCertificate(t, "authority")
 	authorityFile, _ := writePEM(t, authority)
-	roots := x509.NewCertPool()
-	roots.AddCert(forServer.Leaf)
-	p := &mtlsProvider{
-		provider:  startProvider(t, append(env, "OP_TLS_CERT="+certFile, "OP_TLS_KEY="+keyFile, "OP_MTLS_CA="+authorityFile)...),
-		trusts:    authority,
-		transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}},
-	}
-	t.Cleanup(p.transport.CloseIdleConnections)
-	p.http = &http.Client{Transport: p.transport}
+	p := &mtlsProvider{provider: startOverTLS(t, append(env, "OP_MTLS_CA="+authorityFile)...), trusts: authority}
+	p.transport = p.http.Transport.(*http.Transport)
 	return p
 }
 

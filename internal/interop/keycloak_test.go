@@ -56,7 +56,7 @@ func launchKeycloak() (*keycloakServer, error) {
 	ph := newPhone()
 	arguments := append(strings.Split(strings.TrimSpace(string(places)), "\n"),
 		"--spi-ciba-auth-channel--ciba-http-auth-channel--http-authentication-channel-uri="+ph.server.URL)
-	p, err := launch(exec.Command("keycloak/serve", arguments...))
+	p, err := launchAsProvider(exec.Command("keycloak/serve", arguments...))
 	if err != nil {
 		ph.server.Close()
 		return nil, err

@@ -14,6 +14,9 @@ import (
 var op *provider
 
 func TestMain(m *testing.M) {
+	if told := os.Getenv(siteVariable); told != "" {
+		os.Exit(runSite(told))
+	}
 	os.Exit(run(m))
 }
 
@@ -27,11 +30,13 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer op.stop()
-	defer stopChromium()
-	defer stopKeycloak()
-	defer removeExample()
 	code := m.Run()
+	op.stop()
+	chromium.stop()
+	permissive.stop()
+	stopKeycloak()
+	stopHydra()
+	removeExample()
 	http.DefaultClient.CloseIdleConnections()
 	if leaked := leakedGoroutines(); leaked != "" && code == 0 {
 		fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s\n", leaked)

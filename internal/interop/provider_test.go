@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -28,10 +27,8 @@ type provider struct {
 	Control string `json:"control"`
 	MTLS    string `json:"mtls"` // where it asks for client certificates; empty: nowhere
 
-	http   *http.Client // what the tests call it with
-	cmd    *exec.Cmd
-	stdin  io.Closer
-	stderr *lockedBuffer
+	*process
+	http *http.Client // what the tests call it with
 }
 
 // installPackages puts node_modules there where they are missing: the provider's, and
@@ -62,37 +59,14 @@ func launchProvider(env ...string) (*provider, error) {
 	cmd := exec.Command("node", "op.mjs")
 	cmd.Dir = "op"
 	cmd.Env = append(append(os.Environ(), "PORT=0", "OP_WITH_STDIN=1"), env...)
-	return launch(cmd)
+	return launchAsProvider(cmd)
 }
 
-// launch starts a program that prints what it is when it listens, and that ends with
-// its standard input.
-func launch(cmd *exec.Cmd) (*provider, error) {
-	p := &provider{http: http.DefaultClient, cmd: cmd, stderr: &lockedBuffer{}}
-	p.cmd.Stderr = p.stderr
-	stdin, err := p.cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	p.stdin = stdin
-	stdout, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	late := time.AfterFunc(startTimeout, func() { p.cmd.Process.Kill() })
-	defer late.Stop()
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, p)
-	}
-	if err != nil {
-		p.stop()
-		return nil, fmt.Errorf("the provider did not start: %w\n%s", err, p.stderr)
-	}
-	return p, nil
+// launchAsProvider starts a program that says as its first line what provider it is.
+func launchAsProvider(cmd *exec.Cmd) (p *provider, err error) {
+	p = &provider{http: http.DefaultClient}
+	p.process, err = launch(cmd, p)
+	return p, err
 }
 
 // startProvider is launchProvider for the time of one test.
@@ -104,12 +78,6 @@ func startProvider(t *testing.T, env ...string) *provider {
 	}
 	t.Cleanup(p.stop)
 	return p
-}
-
-func (p *provider) stop() {
-	p.stdin.Close()
-	p.cmd.Process.Kill()
-	p.cmd.Wait()
 }
 
 // call uses a test control of op.mjs: a nil body reads, any other posts.
@@ -157,6 +125,7 @@ type event struct {
 	GrantType string `json:"grant_type"`
 	Error     string `json:"error"`
 	Detail    string `json:"detail"`
+	Reason    string `json:"reason"` // what the client is not told
 	Cause     string `json:"cause"`
 }
 
@@ -181,6 +150,19 @@ func (p *provider) count(t *testing.T, clientID, name, grantType string) int {
 	n := 0
 	for _, e := range p.events(t, clientID) {
 		if e.Client == clientID && e.Event == name && e.GrantType == grantType {
+			n++
+		}
+	}
+	return n
+}
+
+// reuses counts how often a client showed a refresh token that it had used before: each
+// time the provider took it for stolen, and ended the grant.
+func (p *provider) reuses(t *testing.T, clientID string) int {
+	t.Helper()
+	n := 0
+	for _, e := range p.events(t, clientID) {
+		if e.Client == clientID && e.Event == "grant.error" && e.Reason == "refresh token already used" {
 			n++
 		}
 	}
@@ -273,12 +255,12 @@ func (p *provider) explain(t *testing.T, clientID string) {
 	if !t.Failed() {
 		return
 	}
-	if p.Control == "" { // Keycloak, whose events are in its log
+	if p.Control == "" { // one whose events are in its log
 		t.Logf("provider, log:\n%s", p.stderr)
 		return
 	}
 	for _, e := range p.events(t, clientID) {
-		t.Logf("provider: %s %s %s %s %s", e.Event, e.GrantType, e.Error, e.Detail, e.Cause)
+		t.Logf("provider: %s %s %s %s %s %s", e.Event, e.GrantType, e.Error, e.Detail, e.Reason, e.Cause)
 	}
 	t.Logf("provider, standard error:\n%s", p.stderr)
 }

@@ -1,17 +1,9 @@
 package interop
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
@@ -20,161 +12,6 @@ import (
 	"github.com/postern-go/postern/client"
 	"github.com/postern-go/postern/session"
 )
-
-// An app is a small site on session, in this process: it counts who comes in, and
-// shows at /api what the access token is worth at the provider.
-type app struct {
-	url     string
-	reg     registration
-	rp      *client.Client
-	entered atomic.Int64
-	log     *lockedBuffer
-}
-
-func startApp(t *testing.T, p *provider, change metadata, configure func(*session.Config)) *app {
-	t.Helper()
-	srv := httptest.NewUnstartedServer(nil)
-	a := &app{url: "http://" + srv.Listener.Addr().String(), log: &lockedBuffer{}}
-	t.Cleanup(srv.Close)
-	a.reg = p.register(t, a.url+"/auth/callback", change)
-	a.rp = p.client(t, a.reg, nil)
-	cfg := session.Config{
-		Secrets: []string{"0123456789abcdef-interop-0123456789ABCDEF"},
-		Name:    "interop",
-		Logger:  slog.New(slog.NewTextHandler(a.log, nil)),
-	}
-	if configure != nil {
-		configure(&cfg)
-	}
-	auth, err := session.New(a.rp, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("session:\n%s", a.log)
-		}
-	})
-
-	mux := http.NewServeMux()
-	auth.Routes(mux)
-	mux.Handle("/who", auth.Require(http.HandlerFunc(a.who)))
-	mux.Handle("/api", auth.Require(http.HandlerFunc(a.api)))
-	srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.entered.Add(1)
-		mux.ServeHTTP(w, r)
-	})
-	srv.Start()
-	return a
-}
-
-func (a *app) who(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	fmt.Fprintf(w, "<!doctype html><p id=who>%s</p>", session.From(r.Context()).Subject())
-}
-
-// seen is what /api answers. The tokens are those of a test.
-type seen struct {
-	Status      int    // of the provider's userinfo
-	Subject     string // in it
-	AccessToken string
-	Error       string
-}
-
-func (a *app) api(w http.ResponseWriter, r *http.Request) {
-	var got seen
-	if err := a.useToken(r, &got); err != nil {
-		got.Error = err.Error()
-	}
-	json.NewEncoder(w).Encode(got)
-}
-
-func (a *app) useToken(r *http.Request, got *seen) error {
-	s := session.From(r.Context())
-	token, err := s.Token(r.Context())
-	if err != nil {
-		return err
-	}
-	got.AccessToken = token.AccessToken
-	document, err := a.rp.Metadata(r.Context())
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, document.UserInfoEndpoint, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := s.HTTPClient().Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	got.Status = resp.StatusCode
-	var info struct {
-		Subject string `json:"sub"`
-	}
-	err = json.NewDecoder(resp.Body).Decode(&info)
-	got.Subject = info.Subject
-	return err
-}
-
-// jarCookies are the cookies that person would send to the app.
-func (a *app) jarCookies(t *testing.T, person *person) []*http.Cookie {
-	t.Helper()
-	u, err := url.Parse(a.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return person.http.Jar.Cookies(u)
-}
-
-// get asks for a page with these cookies and no others, and follows nothing.
-func (a *app) get(path string, cookies []*http.Cookie) (*http.Response, []byte, error) {
-	req, err := http.NewRequest(http.MethodGet, a.url+path, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, c := range cookies {
-		req.AddCookie(c)
-	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	return resp, body, err
-}
-
-func (a *app) callAPI(cookies []*http.Cookie) (*http.Response, seen, error) {
-	resp, body, err := a.get("/api", cookies)
-	var got seen
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("/api: %s", resp.Status)
-	}
-	if err == nil {
-		err = json.NewDecoder(bytes.NewReader(body)).Decode(&got)
-	}
-	if err == nil && got.Error != "" {
-		err = fmt.Errorf("/api: %s", got.Error)
-	}
-	return resp, got, err
-}
-
-// shortLived is the knob for an access token that runs out soon, but not before the
-// sign-in is over; what a refresh gives is good for an hour.
-var shortLived = metadata{"x_first_access_token_ttl": 4}
-
-// signedIn is somebody with a session in the app.
-func (a *app) signedIn(t *testing.T, user string) (*person, []*http.Cookie) {
-	t.Helper()
-	person := newPerson(t, "")
-	end, _ := person.open(a.url + "/who").signIn(user)
-	if end.status != http.StatusOK || !strings.Contains(end.body, ">"+user+"<") {
-		t.Fatalf("signing in ended on %s (status %d):\n%s", end.url, end.status, end.body)
-	}
-	return person, a.jarCookies(t, person)
-}
 
 // Fifty requests at once, all with an access token that has run out and the same
 // refresh token, which the provider takes once.
@@ -250,34 +87,6 @@ func TestFiftyRequestsOneRefresh(t *testing.T) {
 		t.Errorf("the new cookie: %d, %v", got.Status, err)
 	}
 	wantOneRefresh("with both cookies")
-}
-
-// expire waits until none of the app's access tokens is good at the provider.
-func (a *app) expire(t *testing.T, p *provider) {
-	t.Helper()
-	eventually(t, "all access tokens of the app expired", func() (bool, error) {
-		var live struct{ N int }
-		err := p.call("access-tokens", map[string]string{"client": a.reg.ID}, &live)
-		return err == nil && live.N == 0, err
-	})
-}
-
-// newest is what a browser has after an answer: its cookies in place of the old ones.
-func newest(old, set []*http.Cookie) []*http.Cookie {
-	byName := map[string]*http.Cookie{}
-	for _, c := range old {
-		byName[c.Name] = c
-	}
-	for _, c := range set {
-		byName[c.Name] = c
-	}
-	var all []*http.Cookie
-	for _, c := range byName {
-		if c.MaxAge >= 0 && c.Value != "" {
-			all = append(all, c)
-		}
-	}
-	return all
 }
 
 // A browser may send one callback several times at once (a double click, a proxy that

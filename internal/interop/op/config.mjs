@@ -1,7 +1,8 @@
 // The provider's configuration: everything the package has, switched on. What a
 // client registers can turn these knobs for itself: x_access_token_ttl and
 // x_id_token_ttl in seconds, x_first_access_token_ttl for the token a code is
-// traded for, x_rotate:false, x_dpop_nonce:true, x_interval in seconds between polls.
+// traded for, x_rotate:false, x_dpop_nonce:true, x_interval in seconds between polls,
+// x_ignores_acr:true for whom acr is always the lowest, whatever it asks for.
 import * as crypto from 'node:crypto';
 import { errors } from 'oidc-provider';
 import { ACRS, accountFinder, users } from './accounts.mjs';
@@ -95,7 +96,7 @@ export function configuration({ env, shape, keys, mtls }) {
     },
     enabledJWA: jwa,
     enableHttpPostMethods: env.OP_POST_METHODS === '1',
-    extraClientMetadata: { properties: ['x_access_token_ttl', 'x_first_access_token_ttl', 'x_id_token_ttl', 'x_rotate', 'x_dpop_nonce', 'x_interval'] },
+    extraClientMetadata: { properties: ['x_access_token_ttl', 'x_first_access_token_ttl', 'x_id_token_ttl', 'x_rotate', 'x_dpop_nonce', 'x_interval', 'x_ignores_acr'] },
     extraParams: shape?.audienceParameter ? [shape.audienceParameter] : [],
     extraTokenClaims: async (_ctx, token) => ({
       'urn:op:test': 'extra', ...(token.accountId && shape?.access?.(users.get(token.accountId) ?? {}, token.accountId)),
@@ -136,7 +137,8 @@ export function configuration({ env, shape, keys, mtls }) {
       requestObjects: { enabled: true },
       resourceIndicators: {
         enabled: true,
-        defaultResource: async (_ctx, _client, oneOf) => oneOf,
+        // Who asks for several at once gets a token for the first, and refreshes for the others.
+        defaultResource: async (_ctx, _client, several) => several?.[0],
         useGrantedResource: async () => true,
         getResourceServerInfo: resourceServer,
       },

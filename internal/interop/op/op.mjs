@@ -29,6 +29,9 @@
 //   POST release               ...until this
 //   POST user                  {"sub":..., claims...} change a user's claims
 //   POST revoke-sessions       {"sub":...} forget the user's provider sessions
+//   POST end-user              {"sub":...} the same, and tell the clients: logout tokens with sub alone
+//   POST end-session           {"sid":...} one session, by the sid that one client knows: tokens with sid alone
+//   POST logout-token          {"client":id,"sub":...,"sid":...} make one, and send it to nobody
 //   POST access-tokens         {"client":id} how many of its access tokens are still good
 //   POST forget-access-tokens  {"client":id} end them before their time
 //   POST resource              {"uri":...,"audience":...,"format":...,"alg":...,"encrypt":...} an API to issue access tokens for
@@ -41,10 +44,11 @@ import { AMR, users } from './accounts.mjs';
 import { configuration } from './config.mjs';
 import { customGrants } from './grants.mjs';
 import { makeKeys } from './keys.mjs';
+import { endSession, endUser, logoutToken } from './logout.mjs';
 import { interactions } from './pages.mjs';
 import { addResource } from './resources.mjs';
 import { SHAPES } from './shapes.mjs';
-import { forgetAccessTokens, forgetSessions, liveAccessTokens } from './store.mjs';
+import { forgetAccessTokens, liveAccessTokens, takeSessions } from './store.mjs';
 
 const { env } = process;
 const host = env.OP_HOST || 'localhost';
@@ -73,7 +77,7 @@ function note(name, args) {
   const err = args.find((a) => a instanceof Error);
   events.push({
     at: Date.now(), event: name, client: ctx?.oidc.client?.clientId ?? args.find((a) => a?.clientId)?.clientId, grant_type: ctx?.oidc.params?.grant_type,
-    error: err?.error ?? err?.message, detail: err?.error_description ?? err?.error_detail, cause: err?.cause?.message,
+    error: err?.error ?? err?.message, detail: err?.error_description ?? err?.error_detail, reason: err?.error_detail, cause: err?.cause?.message,
   });
   if (name === 'server_error') process.stderr.write(`${err?.stack}\n`);
 }
@@ -125,7 +129,10 @@ const controls = {
     return { released: waiting.length };
   },
   user({ sub, ...claims }) { users.set(sub, claims); return claims; },
-  'revoke-sessions': ({ sub }) => ({ n: forgetSessions(sub) }),
+  'revoke-sessions': ({ sub }) => ({ n: takeSessions((session) => session.accountId === sub).length }),
+  'end-user': (body) => endUser(provider, body),
+  'end-session': (body) => endSession(provider, body),
+  'logout-token': (body) => logoutToken(provider, body),
   'access-tokens': ({ client }) => ({ n: liveAccessTokens(client) }),
   'forget-access-tokens': ({ client }) => ({ n: forgetAccessTokens(client) }),
   resource: addResource,

@@ -14,11 +14,17 @@ export function policy(dev) {
   // acr_values is voluntary in OpenID Connect, and the package only enforces an
   // essential acr claim. Ask again when acr_values names a level that the
   // session does not have (step-up, RFC 9470).
-  p.get('login').checks.add(new interactionPolicy.Check('acr_values', 'requested ACR not satisfied', (ctx) => {
+  const { checks } = p.get('login');
+  checks.add(new interactionPolicy.Check('acr_values', 'requested ACR not satisfied', (ctx) => {
     const want = ctx.oidc.params.acr_values?.split(' ').filter(Boolean) ?? [];
     if (!want.length || !want.some((w) => ACRS.includes(w))) return false;
     return !want.includes(ctx.oidc.acr);
   }));
+  for (const name of ['acr_values', 'essential_acr', 'essential_acrs']) {
+    const check = checks.get(name);
+    const ask = check.check;
+    check.check = (ctx) => !ctx.oidc.client.x_ignores_acr && ask(ctx);
+  }
   if (!dev) p.add(new interactionPolicy.Prompt({ name: 'select_account', requestable: true }), 0);
   return p;
 }
@@ -58,13 +64,14 @@ function show(ctx, { prompt, params, ...details }, action) {
 <a id="abort" href="${action}/abort">Cancel</a>`);
 }
 
-function signIn(ctx, details, body) {
+async function signIn(provider, ctx, details, body) {
   const login = body.get('login');
   if (!login || login === 'nobody' || body.get('password') === 'wrong') {
     html(ctx, 401, 'Sign-in failed', '<p id="error">wrong user name or password</p>');
     return undefined;
   }
-  const acr = body.get('acr') || wantedACR(details);
+  const client = await provider.Client.find(details.params.client_id);
+  const acr = client.x_ignores_acr ? ACRS[0] : body.get('acr') || wantedACR(details);
   const result = { login: { accountId: login, acr, amr: AMR[acr], remember: body.get('remember') !== '0' } };
   if (details.prompt.name === 'select_account') result.select_account = {};
   return result;
@@ -104,7 +111,7 @@ export function interactions(provider) {
     if (ctx.method === 'GET') return show(ctx, details, `/interaction/${match[1]}`);
     const body = await posted(ctx);
     if (details.prompt.name === 'consent') return finish(await consent(provider, details, body), true);
-    const result = signIn(ctx, details, body);
+    const result = await signIn(provider, ctx, details, body);
     return result && finish(result, false);
   };
 }

@@ -48,16 +48,11 @@ export class Adapter {
   }
 }
 
-// forgetSessions ends every session that a user has at this provider.
-export function forgetSessions(sub) {
-  let n = 0;
-  for (const [key, entry] of entries) {
-    if (key.startsWith('Session:') && entry.payload.accountId === sub) {
-      entries.delete(key);
-      n += 1;
-    }
-  }
-  return n;
+// takeSessions ends the provider sessions that match, and gives what they were.
+export function takeSessions(match) {
+  const taken = [...entries].filter(([key, { payload }]) => key.startsWith('Session:') && match(payload));
+  for (const [key] of taken) entries.delete(key);
+  return taken.map(([, { payload }]) => payload);
 }
 
 function accessTokens(clientId) {
