@@ -47,6 +47,7 @@ func TestMatrix(t *testing.T) {
 	m := newMatrix(t)
 	excuses := []excuse{
 		{"none", "client_credentials", "", "client_credentials are for a client that authenticates"}, // RFC 6749 4.4
+		{"none", cibaGrant, "", "backchannel authentication is for a client that authenticates"},     // CIBA 7.1
 	}
 	runMatrix(t, matrixConstraints[:], matrixGrants[:], matrixMethods[:], excuses, func(t *testing.T, c *cell) error {
 		return m.try(t, c)
