@@ -12,9 +12,15 @@ import (
 	"github.com/postern-go/postern/session/sessiontest"
 )
 
-func TestMemoryStore(t *testing.T) {
+func TestMemoryStoreStores(t *testing.T) {
+	t.Parallel()
 	store := new(session.MemoryStore)
 	sessiontest.Store(t, func(*testing.T) session.Store { return store })
+}
+
+func TestMemoryStoreLocks(t *testing.T) {
+	t.Parallel()
+	store := new(session.MemoryStore)
 	sessiontest.Locker(t, func(*testing.T) sessiontest.Process { return sessiontest.Process{Locker: store} })
 }
 
