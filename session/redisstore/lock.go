@@ -2,13 +2,11 @@ package redisstore
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
-
-	cryptorand "crypto/rand"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -60,7 +58,7 @@ var (
 // notices when it goes on.
 func (s *Store) Lock(ctx context.Context, key string) (held context.Context, unlock func(), err error) {
 	if err := s.check(ctx); err != nil {
-		return nil, nil, err
+		return nil, nil, failed("lock", err)
 	}
 	l := &lock{store: s, key: s.key("lock:" + key), token: cryptorand.Text()} // keys have no colon
 	sent, err := l.wait(ctx)
@@ -132,7 +130,7 @@ func (l *lock) keep(held context.Context, renewed time.Time) {
 			return
 		}
 		sent := time.Now()
-		ours, err := within(held, l.store, l.script(renew, milliseconds(lease)))
+		ours, err := l.renew(held)
 		switch {
 		case err != nil:
 			pause = lease / 10 // Redis may be back in time
@@ -146,6 +144,13 @@ func (l *lock) keep(held context.Context, renewed time.Time) {
 			over.Reset(time.Until(sent.Add(trusted)))
 		}
 	}
+}
+
+// renew leaves time for another try, should there be no answer.
+func (l *lock) renew(held context.Context) (ours bool, err error) {
+	limited, cancel := context.WithTimeoutCause(held, l.lease()/4, errTimeout)
+	defer cancel()
+	return within(limited, l.store, l.script(renew, milliseconds(l.lease())))
 }
 
 // unlock ends held first: from then on, nobody acts as the holder.
@@ -170,7 +175,7 @@ func (l *lock) script(text string, args ...any) func(context.Context) (bool, err
 		}
 		n, err := cmd.Int()
 		if err != nil {
-			return false, fmt.Errorf("the answer is no number")
+			return false, errors.New("the answer is no number")
 		}
 		return n == 1, nil
 	}
