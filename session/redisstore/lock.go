@@ -97,7 +97,7 @@ func (l *lock) wait(ctx context.Context) (sent time.Time, err error) {
 // attempt takes the lock if it is free. Where nobody waits for the answer any more, or it is
 // unknown, the lock is given back in case it was taken.
 func (l *lock) attempt(ctx context.Context) (taken bool, err error) {
-	limited, cancel := context.WithTimeoutCause(ctx, l.store.timeout(), errTimeout)
+	limited, cancel := context.WithTimeoutCause(ctx, l.store.timeout(), timeoutError{})
 	defer cancel()
 	answer := start(limited, l.script(take, milliseconds(l.lease())))
 	select {
@@ -148,7 +148,7 @@ func (l *lock) keep(held context.Context, renewed time.Time) {
 
 // renew leaves time for another try, should there be no answer.
 func (l *lock) renew(held context.Context) (ours bool, err error) {
-	limited, cancel := context.WithTimeoutCause(held, l.lease()/4, errTimeout)
+	limited, cancel := context.WithTimeoutCause(held, l.lease()/4, timeoutError{})
 	defer cancel()
 	return within(limited, l.store, l.script(renew, milliseconds(l.lease())))
 }

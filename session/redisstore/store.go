@@ -157,7 +157,7 @@ func within[R any](ctx context.Context, s *Store, do func(context.Context) (R, e
 	if err := s.check(ctx); err != nil {
 		return none, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout(), errTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout(), timeoutError{})
 	defer cancel()
 	answer := start(ctx, do)
 	select {
@@ -168,7 +168,11 @@ func within[R any](ctx context.Context, s *Store, do func(context.Context) (R, e
 	}
 }
 
-var errTimeout = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
+// A timeoutError tells our timeout from a deadline of the caller's.
+type timeoutError struct{}
+
+func (timeoutError) Error() string { return "no answer in time: context deadline exceeded" }
+func (timeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 type answer[R any] struct {
 	result R

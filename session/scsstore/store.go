@@ -70,7 +70,7 @@ func (s *Store) Load(ctx context.Context, keys ...string) (map[string][]byte, er
 	if err := s.check(ctx); err != nil {
 		return nil, failed("load", err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout(), errTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout(), timeoutError{})
 	defer cancel()
 	answers := make(chan answer, len(keys)) // nobody who is late gets stuck
 	for _, key := range keys {
@@ -147,7 +147,7 @@ func (s *Store) call(ctx context.Context, do func(ctx context.Context) error) er
 	if err := s.check(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout(), errTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout(), timeoutError{})
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- s.turn(ctx, func() error { return do(ctx) }) }()
@@ -195,7 +195,11 @@ func (s *Store) calls() int {
 	return s.Calls
 }
 
-var errTimeout = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
+// A timeoutError tells our timeout from a deadline of the caller's.
+type timeoutError struct{}
+
+func (timeoutError) Error() string { return "no answer in time: context deadline exceeded" }
+func (timeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 func failed(what string, err error) error {
 	if err == nil {
