@@ -164,6 +164,9 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 		out.err = &Error{Status: http.StatusForbidden, Reason: ReasonLoginRefused, Err: err}
 		return out
 	}
+	if m.cfg.IdentityOnly {
+		rec.tokens, rec.others = withoutTokens(rec.tokens), nil
+	}
 	m.log(r, slog.LevelInfo, "session: signed in", slog.String("session", out.rec.id.hash()))
 	m.emit(ctx, eventOf(EventLogin, out.rec))
 	return out

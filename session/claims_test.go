@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"testing"
@@ -29,6 +30,41 @@ func TestClaimsKept(t *testing.T) {
 	a.expireToken()
 	a.wantUser(b, "alice")
 	if a.op.Count("token") != 2 {
+		t.Errorf("%d token requests", a.op.Count("token"))
+	}
+}
+
+// With Config.IdentityOnly the session has no token, and OnLogin has.
+func TestIdentityOnly(t *testing.T) {
+	var atLogin string
+	a := newApp(t, func(c *appConfig) {
+		c.session.IdentityOnly = true
+		c.session.OnLogin = func(ctx context.Context, s *Session) error {
+			token, err := s.Token(ctx)
+			if err != nil {
+				return err
+			}
+			atLogin = token.AccessToken
+			return nil
+		}
+		c.client.Scopes = []string{"offline_access"}
+	})
+	b := a.browser()
+	b.mustSignIn("alice")
+	var kept *record
+	a.open = func(r *http.Request, s *Session) {
+		kept = s.presented
+		if _, err := s.Token(r.Context()); err != errNoAccessToken {
+			t.Errorf("Token: %v", err)
+		}
+	}
+	a.wantUser(b, "alice")
+	if tokens := kept.tokens; atLogin == "" || tokens.AccessToken != "" || tokens.RefreshToken != "" || tokens.IDToken.Raw() != "" {
+		t.Errorf("a token is kept, or OnLogin had none (%t)", atLogin == "")
+	}
+	a.expireToken()
+	a.wantUser(b, "alice")
+	if a.op.Count("token") != 1 {
 		t.Errorf("%d token requests", a.op.Count("token"))
 	}
 }

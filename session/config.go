@@ -90,6 +90,12 @@ type Config struct {
 	// a provider that wants it as a hint when somebody signs out asks them instead. Shorter
 	// cookies, for providers that put much into it. nil: the whole token.
 	Claims []string
+	// IdentityOnly keeps no tokens in the session, but what it knows of the user: for an app
+	// that signs people in and calls nobody in their name. Config.OnLogin still has the tokens.
+	// A provider that wants the ID token as a hint when somebody signs out asks them instead,
+	// and nothing is revoked then: the tokens last as long as the provider made them. False:
+	// they are kept.
+	IdentityOnly bool
 	// UserInfoClaims are claims of the userinfo endpoint to keep in the session, which is
 	// asked once, at the sign-in. Session.Claim, Claims and Texts have them where the ID token
 	// does not. A sign-in fails where the endpoint does. nil: it is not asked.

@@ -31,5 +31,14 @@ func identityOf(t *client.Tokens) (identity, bool) {
 	return identity{}, false
 }
 
+// withoutTokens is t as a session keeps it that is for the identity alone.
+func withoutTokens(t *client.Tokens) *client.Tokens {
+	kept := &client.Tokens{TokenType: t.TokenType, IDToken: t.IDToken, Account: t.Account, SessionState: t.SessionState, Scope: t.Scope}
+	if kept.IDToken != nil {
+		kept.IDToken = kept.IDToken.WithoutRaw()
+	}
+	return kept
+}
+
 // user names the user in hashes.
 func (i identity) user() memoryKey { return keyOf("user", i.issuer, i.subject) }

@@ -19,13 +19,13 @@ import (
 // It fails with ErrSignIn if only a new sign-in helps, and with ErrHeadersSent
 // if the token has expired and the response has begun: a refresh token that
 // rotates and cannot be saved is a lost session, so nothing is sent then. It always fails
-// where the response type was id_token, which brings no access token. Any
+// where there is none: the response type was id_token, or Config.IdentityOnly is set. Any
 // other error is temporary, such as one that wraps client.ErrUnavailable.
 func (s *Session) Token(ctx context.Context) (*oauth2.Token, error) {
 	return s.token(ctx, "")
 }
 
-var errNoAccessToken = errors.New("session: the sign-in brought no access token, for its response type is id_token")
+var errNoAccessToken = errors.New("session: there is no access token: the response type is id_token, or Config.IdentityOnly is set")
 
 // token gives another access token than the one that an API rejected, if one was.
 func (s *Session) token(ctx context.Context, rejected string) (*oauth2.Token, error) {
