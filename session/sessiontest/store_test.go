@@ -364,12 +364,10 @@ var brokenStores = map[string]struct {
 	},
 	"a value is put in halves": {
 		store{save: func(s *store, key string, fresh row) {
-			old := s.rows[key].value
-			half := len(fresh.value) / 2
-			s.rows[key] = row{append(bytes.Clone(fresh.value[:half]), old[min(half, len(old)):]...), fresh.expires}
-			s.mu.Unlock()
-			<-time.After(100 * time.Microsecond)
-			s.mu.Lock()
+			// Only the key that many save has ever another long value.
+			if old := s.rows[key].value; len(old) >= 2000 && len(fresh.value) >= 2000 && old[0] != fresh.value[0] {
+				fresh.value = append(bytes.Clone(fresh.value[:1000]), old[1000:]...)
+			}
 			s.rows[key] = fresh
 		}},
 		map[string]string{"Concurrent": "want the whole of one value"},
