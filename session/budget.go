@@ -105,6 +105,7 @@ func heaviest(parts []Part) []Part {
 type heldCookies struct {
 	chunks   [maxChunks]int
 	seen     int
+	logout   int
 	attempts []heldAttempt
 }
 
@@ -141,6 +142,10 @@ func (c *cookies) hold(held *heldCookies, name, value string, size int) {
 		held.seen = size
 		return
 	}
+	if name == c.logoutName {
+		held.logout = size
+		return
+	}
 	if !c.isAttempt(name) {
 		return
 	}
@@ -154,9 +159,9 @@ func (held *heldCookies) forget(name string) {
 	held.attempts = slices.DeleteFunc(held.attempts, func(a heldAttempt) bool { return a.name == name })
 }
 
-// total is the size of session and seen cookie.
+// total is the size of all but the attempts.
 func (held *heldCookies) total() int {
-	total := held.seen
+	total := held.seen + held.logout
 	for _, size := range held.chunks {
 		total += size
 	}

@@ -23,9 +23,10 @@ const (
 	purposeSession purpose = "session"
 	purposeSeen    purpose = "seen"
 	purposeLogin   purpose = "login"
+	purposeLogout  purpose = "logout"
 )
 
-var purposes = [...]purpose{purposeSession, purposeSeen, purposeLogin}
+var purposes = [...]purpose{purposeSession, purposeSeen, purposeLogin, purposeLogout}
 
 var (
 	// errUnknownKey: sealed under a secret this process does not have. While a
