@@ -126,7 +126,7 @@ func TestV36LogoutTokens(t *testing.T) {
 		"no exp":           {claims{"exp": nil}, "", "exp"},
 		"an hour old":      {claims{"iat": time.Now().Add(-time.Hour).Unix()}, "", "five minutes"},
 		"expired":          {claims{"exp": time.Now().Add(-2 * time.Minute).Unix()}, "", "exp"},
-		"no signature":     {nil, clienttest.LogoutTokenAlgNone, "alg"},
+		"no signature":     {nil, clienttest.LogoutTokenAlgNone, "not signed"},
 		"another key":      {nil, clienttest.LogoutTokenWrongKey, "signature"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -463,7 +463,7 @@ func newHouse(t *testing.T) *house {
 	h := &house{ops: map[string]*clienttest.Provider{}, logs: &logBuffer{}, mux: http.NewServeMux()}
 	cfg := Config{Secrets: []string{testSecret(1)}, Logger: slog.New(slog.NewJSONHandler(h.logs, nil))}
 	for _, name := range []string{"red", "blue"} {
-		op := clienttest.New(&clienttest.Options{Algorithm: "ES256"})
+		op := clienttest.New(&clienttest.Options{Algorithm: "ES256", Issuer: "https://" + name + ".example.net"})
 		t.Cleanup(func() { op.Close() })
 		rp, err := client.New(op.Config(appURL + "/" + name))
 		if err != nil {
@@ -499,8 +499,8 @@ func TestBackChannelOfSeveralProviders(t *testing.T) {
 		"red":                       {backChannelPath, "red", nil, "red", ""},
 		"blue":                      {backChannelPath, "blue", nil, "blue", ""},
 		"blue, by name":             {backChannelPath + "/blue", "blue", nil, "blue", ""},
-		"blue to the route of red":  {backChannelPath + "/red", "blue", nil, "", "iss"},
-		"blue in the name of red":   {backChannelPath, "blue", map[string]any{"iss": "red"}, "", "signature"},
+		"blue to the route of red":  {backChannelPath + "/red", "blue", nil, "", "kid"},
+		"blue in the name of red":   {backChannelPath, "blue", map[string]any{"iss": "red"}, "", "kid"},
 		"a stranger":                {backChannelPath, "blue", map[string]any{"iss": "https://evil.example"}, "", "of no provider"},
 		"another client":            {backChannelPath, "blue", map[string]any{"aud": "other"}, "", "of no provider"},
 		"another client among them": {backChannelPath, "blue", map[string]any{"aud": []string{"other", "and-me"}}, "", "of no provider"},
