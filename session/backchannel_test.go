@@ -452,11 +452,10 @@ func TestBackChannelIsObserved(t *testing.T) {
 
 // A house has two providers, of which only their issuers decide who ends a session.
 type house struct {
-	ops   map[string]*clienttest.Provider
-	logs  *logBuffer
-	m     *Manager
-	mux   *http.ServeMux
-	fetch map[string]int
+	ops  map[string]*clienttest.Provider
+	logs *logBuffer
+	m    *Manager
+	mux  *http.ServeMux
 }
 
 func newHouse(t *testing.T) *house {
@@ -539,10 +538,31 @@ func TestBackChannelOfSeveralProviders(t *testing.T) {
 	}
 }
 
-func TestClaimedIsBounded(t *testing.T) {
-	for _, raw := range []string{"", "a.b", "a.b.c.d.e", "a.!.c", "a.e30.c", "a.W10.c", strings.Repeat("a", maxLogoutToken) + ".e30.c"} {
-		if issuer, _, err := claimed(raw); err == nil || issuer != "" {
-			t.Errorf("%.20q: %q", raw, issuer)
+func TestClaimed(t *testing.T) {
+	token := func(payload string) string {
+		return "a." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c"
+	}
+	for _, payload := range []string{`{"iss":"i","aud":"x"}`, `{"aud":["x"],"iss":"i"}`} {
+		if issuer, audience, err := claimed(token(payload)); err != nil || issuer != "i" || !slices.Equal(audience, []string{"x"}) {
+			t.Errorf("%s: %q %q %v", payload, issuer, audience, err)
+		}
+	}
+	for raw, why := range map[string]string{
+		"":                            "no signed token",
+		"a.b":                         "no signed token",
+		token(`{"iss":"i"}`) + ".d.e": "no signed token",
+		token(`{"iss":"i","x":"` + strings.Repeat("x", maxLogoutToken) + `"}`): "no signed token",
+		"a.!.c":                        "unreadable",
+		token(`{}`):                    "who it is from",
+		token(`[]`):                    "who it is from",
+		token(`{"iss":1}`):             "who it is from",
+		token(`{"iss":"i","Iss":"j"}`): "who it is from",
+		token(`{"iss":"i","iss":"j"}`): "who it is from",
+		token(`{"iss":"i","AUD":"x"}`): "who it is from",
+		token(`{"iss":"i","aud":"x"`):  "who it is from",
+	} {
+		if _, audience, err := claimed(raw); err == nil || !strings.Contains(err.Error(), why) || audience != nil {
+			t.Errorf("%.60q: %v, want %q", raw, err, why)
 		}
 	}
 }

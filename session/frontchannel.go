@@ -58,7 +58,7 @@ func (m *Manager) frameAncestors() string {
 	var all []string
 	for _, p := range m.providers {
 		u, err := url.Parse(p.rp.Issuer())
-		if err != nil || u.Host == "" || strings.ContainsAny(u.Host, " ;,") {
+		if err != nil { // the client has parsed it too
 			continue
 		}
 		if at := origin.Of(u); !slices.Contains(all, at) {
@@ -138,7 +138,7 @@ func (m *Manager) announce(ctx context.Context, r *http.Request, rec *record) {
 // logOutBySID ends the sessions of a sid that began before this moment, in whatever browser:
 // a later one with the same sid is not hit, for who asks need not be the provider.
 func (m *Manager) logOutBySID(r *http.Request, who identity) {
-	if !m.cfg.FrontChannelWithoutCookie || who == (identity{}) {
+	if !m.cfg.FrontChannelWithoutCookie {
 		return
 	}
 	if !slices.ContainsFunc(m.providers, func(p *provider) bool { return p.rp.IsIssuer(who.issuer) }) {
@@ -146,20 +146,24 @@ func (m *Manager) logOutBySID(r *http.Request, who identity) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), logoutTimeout)
 	defer cancel()
-	key := announced(who.issuer, who.sid)
-	found, err := m.cfg.Store.Load(ctx, key)
-	if err == nil && found[key] == nil {
-		return
-	}
-	if err == nil {
-		err = m.revoke(ctx, revocation{created: m.cfg.Now()}, revokedSession(who.issuer, who.sid))
-	}
-	if err == nil {
-		err = m.cfg.Store.Delete(ctx, key)
-	}
+	known, err := m.revokeAnnounced(ctx, who)
 	if err != nil {
 		m.log(r, slog.LevelError, "session: front-channel logout failed", slog.String("reason", ReasonStoreDown), causeAttr(err))
-		return
 	}
-	m.emit(ctx, Event{Type: EventRevoked, Issuer: who.issuer, Reason: ReasonRevoked})
+	if known && err == nil {
+		m.emit(ctx, Event{Type: EventRevoked, Issuer: who.issuer, Reason: ReasonRevoked})
+	}
+}
+
+// revokeAnnounced revokes the sessions of a sid, if some sign-in has noted it.
+func (m *Manager) revokeAnnounced(ctx context.Context, who identity) (known bool, err error) {
+	key := announced(who.issuer, who.sid)
+	found, err := m.cfg.Store.Load(ctx, key)
+	if err != nil || found[key] == nil {
+		return false, err
+	}
+	if err := m.revoke(ctx, revocation{created: m.cfg.Now()}, revokedSession(who.issuer, who.sid)); err != nil {
+		return true, err
+	}
+	return true, m.cfg.Store.Delete(ctx, key) // so that the next request costs a look only
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -51,6 +52,8 @@ func TestFrontChannelLogout(t *testing.T) {
 		"another issuer":     {func(iss, sid string) string { return frame(iss+"/", sid) }, false, nil, ReasonOtherSession},
 		"nothing":            {bare, false, nil, ReasonLogoutInvalid},
 		"nothing, allowed":   {bare, true, nil, ""},
+		"nothing, old frame": {bare, true, []string{"Sec-Fetch-Dest", "frame"}, ""},
+		"nothing, image":     {bare, true, []string{"Sec-Fetch-Dest", "image"}, ReasonLogoutInvalid},
 		"nothing, page load": {bare, true, fromProvider, ReasonLogoutInvalid},
 		"another, allowed":   {func(iss, sid string) string { return frame(iss, sid+"x") }, true, nil, ReasonOtherSession},
 	} {
@@ -78,6 +81,9 @@ func TestFrontChannelLogout(t *testing.T) {
 			if names := b.jar.names(); len(names) != 0 {
 				t.Errorf("cookies left: %q", names)
 			}
+			if strings.Contains(a.logs.String(), "without effect") {
+				t.Errorf("log %s", a.logs)
+			}
 			replayed := b.request("GET", "/", fetchHeaders...)
 			replayed.Header.Set("Cookie", old)
 			if resp := b.lost(replayed); problemReason(t, resp) != ReasonSignedOut {
@@ -93,7 +99,9 @@ func TestFrontChannelRefuses(t *testing.T) {
 	b.mustSignIn("alice")
 	q := url.Values{"iss": {a.op.Issuer()}, "sid": {b.sid()}}.Encode()
 	for name, query := range map[string]string{
-		"twice":          q + "&" + q,
+		"iss twice":      q + "&iss=" + url.QueryEscape(a.op.Issuer()),
+		"sid twice":      q + "&sid=" + b.sid(),
+		"empty iss":      "iss=&sid=" + b.sid(),
 		"no sid":         "iss=" + url.QueryEscape(a.op.Issuer()),
 		"empty sid":      "sid=&iss=" + url.QueryEscape(a.op.Issuer()),
 		"no iss":         "sid=" + b.sid(),
@@ -145,9 +153,15 @@ func TestFrontChannelWithoutCookies(t *testing.T) {
 
 func TestFrontChannelBySID(t *testing.T) {
 	store := newCountingStore()
+	var revoked []string
 	a := newApp(t, func(cfg *appConfig) {
 		cfg.session.Store = store
 		cfg.session.FrontChannelWithoutCookie = true
+		cfg.session.OnEvent = func(_ context.Context, e Event) {
+			if e.Type == EventRevoked {
+				revoked = append(revoked, e.Issuer)
+			}
+		}
 	})
 	store.now = a.op.Now
 	b, at, other := a.browser(), a.op.NewBrowser(), a.browser()
@@ -202,10 +216,30 @@ func TestFrontChannelBySID(t *testing.T) {
 		t.Errorf("%d revocations", n)
 	}
 
+	const failed, blind = "front-channel logout failed", "will not find this session"
+	if text := a.logs.String(); strings.Contains(text, failed) || strings.Contains(text, blind) {
+		t.Errorf("log %s", text)
+	}
+	saves = store.saves.Load()
+	a.m.announce(t.Context(), b.request("GET", "/"), &record{identity: identity{issuer: a.op.Issuer()}})
+	if store.saves.Load() != saves {
+		t.Error("an entry for a session without sid")
+	}
+	if !slices.Equal(revoked, []string{a.op.Issuer(), a.op.Issuer()}) {
+		t.Errorf("events %q", revoked)
+	}
+	a.later()
+	b.begin("/")
+	signIn()
 	store.down.Store(true)
 	framed(a.op.Issuer(), sid)
-	if !strings.Contains(a.logs.String(), "front-channel logout failed") {
-		t.Error("the log does not say that the store is down")
+	a.wantUser(b, "alice")
+	if len(revoked) != 2 {
+		t.Error("an event about nothing")
+	}
+	signIn()
+	if text := a.logs.String(); !strings.Contains(text, failed) || !strings.Contains(text, blind) {
+		t.Errorf("log %s", text)
 	}
 }
 
@@ -241,6 +275,7 @@ func TestFrontChannelDuringSignOut(t *testing.T) {
 
 func TestFrameAncestorsOfSeveralProviders(t *testing.T) {
 	h := newHouse(t)
+	h.m.providers = append(h.m.providers, h.m.providers[0])
 	if got := h.m.frameAncestors(); got != "https://red.example.net https://blue.example.net" {
 		t.Errorf("got %q", got)
 	}

@@ -44,6 +44,7 @@ func TestSignOut(t *testing.T) {
 		q.Get("id_token_hint") == "" || q.Get("post_logout_redirect_uri") != appURL+"/auth/logout" || q.Get("state") == "" {
 		t.Errorf("%d to %s", resp.StatusCode, to)
 	}
+	a.wantNoTrouble()
 	if n := a.op.Count("revocation"); n == 0 {
 		t.Error("nothing was revoked")
 	}
@@ -59,6 +60,16 @@ func TestSignOut(t *testing.T) {
 	}
 	a.wantRedirect(b.signIn("/", "bob"), "/")
 	a.wantUser(b, "bob")
+}
+
+// wantNoTrouble checks that the log has nothing for the operator about signing out.
+func (a *app) wantNoTrouble() {
+	a.t.Helper()
+	for _, trouble := range []string{ReasonReturnAddress, "tokens not revoked", "not signed out at the provider"} {
+		if strings.Contains(a.logs.String(), trouble) {
+			a.t.Errorf("%q in the log: %s", trouble, a.logs)
+		}
+	}
 }
 
 func (a *app) wantOurPage(resp *http.Response) string {
@@ -153,6 +164,9 @@ func TestLogoutWithoutProvider(t *testing.T) {
 			}
 			if text := a.wantOurPage(b.get("/auth/logout")); !strings.Contains(text, "You are signed out") {
 				t.Errorf("%s", text)
+			}
+			if name != "revocation down" {
+				a.wantNoTrouble()
 			}
 		})
 	}

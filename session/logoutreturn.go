@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/postern-go/postern/client"
@@ -82,8 +83,9 @@ func (c *cookies) readLogoutReturn(r *http.Request) *logoutReturn {
 		}
 	}
 	for _, value := range values.all() {
+		sealed, ok := strings.CutPrefix(value, string(formatVersion))
 		l := new(logoutReturn)
-		if len(value) > 1 && len(value) <= maxCookie && value[0] == formatVersion && c.openInto(purposeLogout, c.logoutName, value[1:], l) == nil {
+		if ok && c.openInto(purposeLogout, c.logoutName, sealed, l) == nil {
 			return l
 		}
 	}
@@ -110,7 +112,7 @@ func (m *Manager) newLogoutReturn(ctx context.Context, p *provider, returnTo str
 	}
 	back := &logoutReturn{returnTo: returnTo, expires: m.cfg.Now().Add(logoutReturnLifetime)}
 	// An error is that of LogoutURL, which comes next.
-	if keeps, err := p.rp.LogoutKeepsState(ctx); err == nil && keeps {
+	if keeps, _ := p.rp.LogoutKeepsState(ctx); keeps {
 		back.state = rand.Text()
 	}
 	return back
@@ -140,7 +142,7 @@ func (m *Manager) comeBack(w http.ResponseWriter, r *http.Request) string {
 	back := m.cookies.readLogoutReturn(r)
 	m.cookies.clearLogoutReturn(w.Header(), r)
 	query, err := url.ParseQuery(r.URL.RawQuery)
-	if back == nil && err == nil && !query.Has("state") {
+	if back == nil && !query.Has("state") {
 		return ""
 	}
 	if err == nil {

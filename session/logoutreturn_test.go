@@ -50,12 +50,18 @@ func TestReturnFromSignOut(t *testing.T) {
 		if strings.Contains(b.cookie("-logout"), state) {
 			t.Error("the state can be read")
 		}
+		b.begin("/auth/login") // other cookies beside it
+		b.begin("/auth/login")
 		back := "/auth/logout?state=" + state
 		a.wantRedirect(b.get(back, fromProvider...), to)
-		if names := b.jar.names(); len(names) != 0 {
-			t.Errorf("cookies left: %q", names)
+		if slices.Contains(b.jar.names(), "__Host-postern-logout") {
+			t.Error("the cookie is left")
 		}
-		a.wantOurPage(b.get(back, fromProvider...)) // once
+		again := b.get(back, fromProvider...) // once
+		a.wantOurPage(again)
+		if len(again.Cookies()) != 0 {
+			t.Errorf("deletes %q", setCookies(again))
+		}
 	}
 }
 
@@ -97,6 +103,26 @@ func TestReturnFromSignOutIsChecked(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A cookie that is not ours, before the one that is.
+func TestReturnBesideAStrangeCookie(t *testing.T) {
+	for _, strange := range []string{"", "x", "1", string(formatVersion), string(formatVersion) + "x"} {
+		a := newApp(t, returning)
+		b := a.browser()
+		state := b.signOut("/bye?a=b")
+		r := b.request("GET", "/auth/logout?state="+state, fromProvider...)
+		r.Header.Set("Cookie", "a="+string(formatVersion)+"; b=; c=; __Host-postern-logout="+strange+"; "+r.Header.Get("Cookie"))
+		a.wantRedirect(b.lost(r), "/bye?a=b")
+	}
+	// The value alone is not enough: it opens under the format that it was sealed in.
+	a := newApp(t, returning)
+	b := a.browser()
+	state := b.signOut("/bye?a=b")
+	r := b.request("GET", "/auth/logout?state="+state, fromProvider...)
+	name, value, _ := strings.Cut(r.Header.Get("Cookie"), "=")
+	r.Header.Set("Cookie", name+"="+value[1:])
+	a.wantOurPage(b.lost(r))
 }
 
 // The faults of the conformance suite, rp-init-logout-other-state and -no-state.
@@ -158,7 +184,7 @@ func TestV34ReturnAddressOfASignOut(t *testing.T) {
 		a.wantRedirect(b.send(b.form("/auth/logout", fields)), "/after")
 	}
 	a.wantRedirect(b.post("/auth/logout?return_to=/bye%3Fa=b"), "/after")
-	r := b.request("POST", "/auth/logout")
+	r := b.form("/auth/logout", "")
 	r.Body = nil
 	a.wantRedirect(b.send(r), "/after")
 }
@@ -274,6 +300,9 @@ func TestLogoutReturnStorage(t *testing.T) {
 		if (new(logoutReturn)).unmarshal(data[:n]) == nil {
 			t.Errorf("%d of %d bytes are enough", n, len(data))
 		}
+	}
+	if other := append([]byte{logoutReturnVersion + 1}, data[1:]...); (new(logoutReturn)).unmarshal(other) == nil {
+		t.Error("another version is taken")
 	}
 	if (new(logoutReturn)).unmarshal(append(slices.Clone(data), 0)) == nil {
 		t.Error("a byte more is taken")
