@@ -63,7 +63,7 @@ const (
 	ReasonLogoutToken   = "logout-token"   // a back-channel logout whose token was refused
 	ReasonNoCookie      = "no-cookie"      // a front-channel logout without the cookie of a session
 	ReasonOtherSession  = "other-session"  // a front-channel logout of another session than that of the cookie
-	ReasonReturnAddress = "return-address" // not local or too long: "/" instead; only in the log
+	ReasonReturnAddress = "return-address" // not local, too long, or not in Config.LogoutReturns: ignored; only in the log
 	ReasonInternal      = "internal"       // a hook failed, or something of ours
 )
 
