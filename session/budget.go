@@ -147,6 +147,7 @@ func heaviest(parts []Part) []Part {
 type heldCookies struct {
 	chunks   [maxChunks]int
 	seen     int
+	logout   int
 	attempts []heldAttempt
 	others   int // of cookies in r that are not ours
 }
@@ -187,6 +188,10 @@ func (c *cookies) hold(held *heldCookies, name, value string, size int) bool {
 		held.seen = size
 		return true
 	}
+	if name == c.logoutName {
+		held.logout = size
+		return true
+	}
 	if !c.isAttempt(name) {
 		return false
 	}
@@ -201,9 +206,9 @@ func (held *heldCookies) forget(name string) {
 	held.attempts = slices.DeleteFunc(held.attempts, func(a heldAttempt) bool { return a.name == name })
 }
 
-// total is the size of session and seen cookie.
+// total is the size of all but the attempts.
 func (held *heldCookies) total() int {
-	total := held.seen
+	total := held.seen + held.logout
 	for _, size := range held.chunks {
 		total += size
 	}

@@ -169,6 +169,7 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 	}
 	m.log(r, slog.LevelInfo, "session: signed in", slog.String("session", out.rec.id.hash()))
 	m.emit(ctx, eventOf(EventLogin, out.rec))
+	m.announce(ctx, r, out.rec)
 	return out
 }
 
@@ -295,6 +296,7 @@ func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state s
 	if r.Method == http.MethodPost || m.cfg.SameSite == http.SameSiteStrictMode {
 		m.cookies.clearUnseen(w.Header()) // and of these what follows sets again
 	}
+	m.cookies.clearLogoutReturn(w.Header(), r)
 	if err := m.cookies.writeSession(w.Header(), r, &rec); err != nil {
 		m.fail(w, r, startError(err))
 		return

@@ -112,13 +112,29 @@ type Config struct {
 	CookieBudget int
 
 	// PostLogoutRedirectURL is where the provider sends the user after signing
-	// out there; it must be registered. The page at the logout route is made for
-	// it. Zero: the user stays at the provider.
+	// out there; it must be registered. The logout route, at the origin of the redirect
+	// URL, is made for it: who comes back there is asked for the state that was sent along.
+	// With another page no state is sent. Zero: the user stays at the provider.
 	PostLogoutRedirectURL string
 	// AfterLogout is the local address to go to when the provider has no
 	// end_session endpoint, or cannot be reached. Zero: the logout route itself,
 	// which then says that the user is signed out.
 	AfterLogout string
+	// LogoutReturns are the addresses that the form field return_to of a sign-out may
+	// choose from, byte for byte: local ones, or absolute URLs with https. The user gets there
+	// from the logout route, where PostLogoutRedirectURL is that, or at once where there is
+	// nothing to do at the provider. nil: none.
+	LogoutReturns []string
+
+	// FrontChannelWithoutSession takes the front-channel logout of a provider that sends
+	// no iss and sid, to end the session of the browser whatever it is. Register the client
+	// with frontchannel_logout_session_required instead, where the provider knows that.
+	FrontChannelWithoutSession bool
+	// FrontChannelWithoutCookie ends the sessions of a sid on a front-channel logout that
+	// comes without their cookie, which is how most browsers send it. There is nothing to
+	// show that the provider has asked for it: whoever knows the sid of a user can sign them
+	// out, and do nothing else. It needs Store, in which each sign-in then notes its sid.
+	FrontChannelWithoutCookie bool
 
 	// Authorize gives the parameters of a sign-in that a request starts, such as
 	// a connection, an audience or a login hint. Nothing of the request's query gets
@@ -201,6 +217,9 @@ func (cfg Config) withDefaults(now func() time.Time) (Config, error) {
 	if cfg.SessionsInStore && cfg.Store == nil {
 		return cfg, errors.New("SessionsInStore without a Store")
 	}
+	if cfg.FrontChannelWithoutCookie && cfg.Store == nil {
+		return cfg, errors.New("FrontChannelWithoutCookie without a Store")
+	}
 	return cfg, errors.Join(cfg.checkPaths(), cfg.checkLimits(), cfg.checkLogout())
 }
 
@@ -266,6 +285,17 @@ func (cfg *Config) checkLogout() error {
 	if cfg.PostLogoutRedirectURL != "" {
 		if _, err := parseWebURL(cfg.PostLogoutRedirectURL); err != nil {
 			return fmt.Errorf("PostLogoutRedirectURL: %w", err)
+		}
+	}
+	for i, address := range cfg.LogoutReturns {
+		if _, ok := localAddress(address); ok {
+			continue
+		}
+		if len(address) > maxAddress {
+			return fmt.Errorf("LogoutReturns[%d] has more than %d bytes", i, maxAddress)
+		}
+		if _, err := parseWebURL(address); err != nil {
+			return fmt.Errorf("LogoutReturns[%d]: %w", i, err)
 		}
 	}
 	return nil

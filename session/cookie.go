@@ -29,8 +29,8 @@ const (
 	minBudget     = 2000
 )
 
-// cookies reads and writes all cookies of an app: the session in its chunks,
-// the time it was last seen, and an attempt for each sign-in on its way. What
+// cookies reads and writes all cookies of an app: the session in its chunks, the time
+// it was last seen, an attempt for each sign-in on its way, and the return of a sign-out. What
 // they are called and which attributes they have is decided once, by the
 // redirect URL, and never by a request. It is safe for concurrent use.
 type cookies struct {
@@ -41,6 +41,7 @@ type cookies struct {
 	names      [maxChunks]string // of the session: names[0], and the further chunks
 	seenName   string
 	silentName string
+	logoutName string
 	laxPrefix  string // of attempts that come back by GET
 	postPrefix string // of attempts that come back by a cross-site POST
 
@@ -72,7 +73,7 @@ func newCookies(s *sealer, cfg cookieConfig) (*cookies, error) {
 		app = "__Host-" + app
 	}
 	c.names = chunkNames(app)
-	c.seenName, c.silentName, c.laxPrefix, c.postPrefix = app+"-seen", app+"-silent", app+"-login-", app+"-post-"
+	c.seenName, c.silentName, c.logoutName, c.laxPrefix, c.postPrefix = app+"-seen", app+"-silent", app+"-logout", app+"-login-", app+"-post-"
 	return c, c.setAttributes(cfg.sameSite, secure)
 }
 
@@ -127,7 +128,7 @@ func checkApp(app string) error {
 		}
 	}
 	lower := strings.ToLower(app) + "-"
-	for _, reserved := range []string{"-seen-", "-silent-", "-login-", "-post-"} {
+	for _, reserved := range []string{"-seen-", "-silent-", "-logout-", "-login-", "-post-"} {
 		if strings.Contains(lower, reserved) {
 			return fmt.Errorf("the name %q contains %q, which cookies of ours use", app, reserved[:len(reserved)-1])
 		}
@@ -362,7 +363,7 @@ func setCookie(h http.Header, name, value, attributes string) {
 func (c *cookies) deleteCookie(h http.Header, name string) {
 	attributes := c.attributes
 	switch {
-	case strings.HasPrefix(name, c.laxPrefix):
+	case strings.HasPrefix(name, c.laxPrefix), name == c.logoutName:
 		attributes = c.laxAttributes
 	case strings.HasPrefix(name, c.postPrefix):
 		attributes = c.postAttributes

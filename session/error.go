@@ -61,7 +61,12 @@ const (
 	ReasonCrossOrigin       = "cross-origin"       // a logout from another site
 	ReasonNotNavigation     = "not-navigation"     // a login by a prefetch, a frame or a script
 	ReasonMethod            = "method"             // not a method of this route
-	ReasonReturnAddress     = "return-address"     // not local or too long: "/" instead; only in the log
+	ReasonLogoutState       = "logout-state"       // back from signing out at the provider, with another state than was sent
+	ReasonLogoutInvalid     = "logout-invalid"     // not the form of a back-channel or front-channel logout
+	ReasonLogoutToken       = "logout-token"       // a back-channel logout whose token was refused
+	ReasonNoCookie          = "no-cookie"          // a front-channel logout without the cookie of a session
+	ReasonOtherSession      = "other-session"      // a front-channel logout of another session than that of the cookie
+	ReasonReturnAddress     = "return-address"     // not local, too long, or not in Config.LogoutReturns: ignored; only in the log
 	ReasonInternal          = "internal"           // a hook failed, or something of ours
 )
 
@@ -92,11 +97,11 @@ func (e *Error) Unwrap() error { return e.Err }
 // do is not.
 func (e *Error) level() slog.Level {
 	switch e.Reason {
-	case ReasonInternal, ReasonTooLarge, ReasonTokenRefused, ReasonUnavailable:
+	case ReasonInternal, ReasonTooLarge, ReasonTokenRefused, ReasonUnavailable, ReasonStoreDown:
 		return slog.LevelError
-	case ReasonCallbackRejected, ReasonCodeRefused, ReasonCrossOrigin, ReasonOtherUser:
+	case ReasonCallbackRejected, ReasonCodeRefused, ReasonCrossOrigin, ReasonOtherUser, ReasonLogoutToken:
 		return slog.LevelWarn
-	case ReasonNoSession, ReasonMethod, ReasonNotNavigation, ReasonCallbackInvalid:
+	case ReasonNoSession, ReasonMethod, ReasonNotNavigation, ReasonCallbackInvalid, ReasonLogoutInvalid:
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -21,9 +20,19 @@ const logoutTimeout = 5 * time.Second
 //
 // The session here ends first: it is remembered as over by this process, and all
 // our cookies are deleted. Then the tokens are revoked, as far as the provider
-// offers that and answers within 5 s, and the browser goes, by 303, to the
-// provider's end_session endpoint, or to Config.AfterLogout where there is none
-// or the provider is down.
+// offers that and answers within 5 s, and the browser goes, by 303, to where the provider
+// of the session signs out (OpenID Connect RP-Initiated Logout 1.0), or to
+// Config.AfterLogout where it has no such place or is down.
+//
+// The form field return_to says where to go in the end. It chooses from
+// Config.LogoutReturns, and anything else is ignored, with reason return-address in the log.
+//
+// A GET is also how the browser comes back from the provider, if Config.PostLogoutRedirectURL
+// is this route. A sealed cookie of its own has the state that was sent along, for ten
+// minutes, until the browser comes back or somebody signs in. Only with the same state the
+// browser goes on to return_to; without it, or with another, it gets the page that any GET
+// gets. Where client.Client.LogoutKeepsState says that the provider brings none back, the
+// cookie alone must do.
 //
 // Cookies and storage of the app's own are not touched: there is no
 // Clear-Site-Data, which would take those of other apps on the same domain along.
@@ -35,6 +44,11 @@ func (m *Manager) LogoutHandler() http.Handler {
 		forbidStoring(w.Header())
 		if r.Method == http.MethodPost {
 			m.serveLogout(w, r)
+			return
+		}
+		if address := m.comeBack(w, r); address != "" {
+			w.Header().Set("Location", asciiOnly(address))
+			w.WriteHeader(http.StatusSeeOther)
 			return
 		}
 		m.serveLogoutForm(w, r)
@@ -62,42 +76,53 @@ func (m *Manager) serveLogout(w http.ResponseWriter, r *http.Request) {
 		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: ReasonCrossOrigin, Err: err})
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), logoutTimeout)
+	ctx, done := m.observe(r.Context(), "logout")
+	defer done(nil)
+	ctx, cancel := context.WithTimeout(ctx, logoutTimeout)
 	defer cancel()
+	returnTo := m.wantedAfterLogout(w, r)
 	// A session that has expired still has the ID token that tells the provider
 	// who is meant.
 	rec, err := m.cookies.readSession(r)
 	if err != nil {
 		rec = nil
 	}
-	tokens := m.endLocally(w, r, rec)
-	if tokens != nil {
-		tokens = m.settled(ctx, rec)
-	}
-	w.Header().Set("Location", m.leaveProvider(ctx, r, rec, tokens))
+	m.endLocally(w, r, rec)
+	address := m.leaveProvider(ctx, w, r, rec, returnTo)
+	w.Header().Set("Location", or(address, asciiOnly(or(returnTo, m.afterLogout()))))
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// endLocally deletes our cookies, and gives the tokens of the session that was.
-func (m *Manager) endLocally(w http.ResponseWriter, r *http.Request, rec *record) *client.Tokens {
+// endLocally ends the session here, and deletes our cookies.
+func (m *Manager) endLocally(w http.ResponseWriter, r *http.Request, rec *record) {
 	m.cookies.clearSession(w.Header(), r)
 	m.cookies.clearAttempts(w.Header(), r)
 	m.cookies.clearSilent(w.Header(), r)
+	m.cookies.clearLogoutReturn(w.Header(), r)
 	if rec == nil || rec.tokens == nil {
-		return nil
+		return
 	}
-	m.end(presenceOf(rec), ReasonSignedOut, m.cfg.Now())
-	if old, ok := m.replaced.get(keyOf("replaced", string(rec.id[:])), m.cfg.Now()); ok {
-		m.end(old, ReasonSignedOut, m.cfg.Now())
-	}
+	m.endSession(rec)
 	m.log(r, slog.LevelInfo, "session: signed out", slog.String("session", rec.id.hash()))
 	m.emit(r.Context(), eventOf(EventLogout, rec))
-	return rec.tokens
+}
+
+// endSession remembers that a session is over, and the one it has replaced, which could
+// still be answered.
+func (m *Manager) endSession(rec *record) {
+	now := m.cfg.Now()
+	m.end(presenceOf(rec), ReasonSignedOut, now)
+	if old, ok := m.replaced.get(keyOf("replaced", string(rec.id[:])), now); ok {
+		m.end(old, ReasonSignedOut, now)
+	}
 }
 
 // settled gives the newest tokens of a session that has ended, of a refresh that
 // is on its way if it ends in time: the older ones are no good for revoking.
-func (m *Manager) settled(ctx context.Context, rec *record) *client.Tokens {
+func (m *Manager) settled(ctx context.Context, rec *record) grant {
+	if rec == nil || rec.tokens == nil {
+		return grant{}
+	}
 	g := m.refresher.newest(rec.id, rec.grant(), m.cfg.Now())
 	if underway := m.refresher.underway(rec.id, g); underway != nil {
 		select {
@@ -106,49 +131,53 @@ func (m *Manager) settled(ctx context.Context, rec *record) *client.Tokens {
 		case <-ctx.Done():
 		}
 	}
-	return g.tokens
+	return g
 }
 
-// leaveProvider revokes the tokens of a session that has ended, and gives the address to go
-// on to.
-func (m *Manager) leaveProvider(ctx context.Context, r *http.Request, rec *record, tokens *client.Tokens) string {
+// leaveProvider revokes the tokens of a session that has ended, and gives the address at
+// its provider to go on to; empty: there is none.
+func (m *Manager) leaveProvider(ctx context.Context, w http.ResponseWriter, r *http.Request, rec *record, returnTo string) string {
 	p := m.providers[0]
 	if rec != nil {
 		p = m.provider(rec.provider)
 	}
 	if p == nil || rec == nil && len(m.providers) > 1 {
-		return m.afterLogout()
+		return ""
 	}
-	if tokens != nil {
-		m.revokeTokens(ctx, r, p, tokens)
+	g := m.settled(ctx, rec)
+	m.revokeTokens(ctx, r, p, g)
+	back := m.newLogoutReturn(ctx, p, returnTo)
+	address, err := p.rp.LogoutURL(ctx, m.logoutOptions(g.tokens, back))
+	if err == nil && back != nil {
+		err = m.cookies.writeLogoutReturn(w.Header(), back)
 	}
-	return m.logoutAddress(ctx, r, p, tokens)
+	if err != nil && !errors.Is(err, client.ErrUnsupported) {
+		m.log(r, slog.LevelWarn, "session: not signed out at the provider", slog.String("reason", ReasonUnavailable), causeAttr(err))
+	}
+	if err != nil {
+		return ""
+	}
+	return address
 }
 
-func (m *Manager) revokeTokens(ctx context.Context, r *http.Request, p *provider, tokens *client.Tokens) {
-	err := p.rp.Revoke(ctx, tokens)
+// revokeTokens revokes all tokens of a session, the refresh token first, until the
+// provider fails.
+func (m *Manager) revokeTokens(ctx context.Context, r *http.Request, p *provider, g grant) {
+	if g.tokens == nil {
+		return
+	}
+	err := p.rp.Revoke(ctx, g.tokens)
+	for _, other := range g.others {
+		if err != nil {
+			break
+		}
+		access := *other
+		access.RefreshToken = "" // it is that of the session, and gone
+		err = p.rp.Revoke(ctx, &access)
+	}
 	if err != nil && !errors.Is(err, client.ErrUnsupported) {
 		m.log(r, slog.LevelWarn, "session: tokens not revoked", causeAttr(err))
 	}
 }
 
-// logoutAddress is where the browser goes next: to the provider, where it can be.
-func (m *Manager) logoutAddress(ctx context.Context, r *http.Request, p *provider, tokens *client.Tokens) string {
-	opts := client.LogoutOptions{PostLogoutRedirectURL: m.cfg.PostLogoutRedirectURL}
-	if opts.PostLogoutRedirectURL != "" {
-		opts.State = rand.Text()
-	}
-	if tokens != nil {
-		opts.IDToken = tokens.IDToken
-	}
-	address, err := p.rp.LogoutURL(ctx, opts)
-	if err == nil {
-		return address
-	}
-	if !errors.Is(err, client.ErrUnsupported) {
-		m.log(r, slog.LevelWarn, "session: not signed out at the provider", slog.String("reason", ReasonUnavailable), causeAttr(err))
-	}
-	return m.afterLogout()
-}
-
-func (m *Manager) afterLogout() string { return asciiOnly(or(m.cfg.AfterLogout, m.cfg.LogoutPath)) }
+func (m *Manager) afterLogout() string { return or(m.cfg.AfterLogout, m.cfg.LogoutPath) }

@@ -32,8 +32,8 @@ func TestSignOut(t *testing.T) {
 	}
 	held := b.request("GET", "/", fetchHeaders...)
 	resp := b.post("/auth/logout")
-	if names := b.jar.names(); len(names) != 0 {
-		t.Errorf("cookies left: %q", names)
+	if names := b.jar.names(); !slices.Equal(names, []string{"__Host-postern-logout"}) {
+		t.Errorf("cookies until the way back: %q", names)
 	}
 	if resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Clear-Site-Data") != "" {
 		t.Errorf("header %v", resp.Header)
@@ -44,18 +44,32 @@ func TestSignOut(t *testing.T) {
 		q.Get("id_token_hint") == "" || q.Get("post_logout_redirect_uri") != appURL+"/auth/logout" || q.Get("state") == "" {
 		t.Errorf("%d to %s", resp.StatusCode, to)
 	}
+	a.wantNoTrouble()
 	if n := a.op.Count("revocation"); n == 0 {
 		t.Error("nothing was revoked")
 	}
 	if resp := b.lost(held); problemReason(t, resp) != ReasonSignedOut {
 		t.Errorf("the old cookie: %d", resp.StatusCode)
 	}
-	text = a.wantOurPage(b.get("/auth/logout?state=" + q.Get("state")))
+	text = a.wantOurPage(b.get("/auth/logout?state="+q.Get("state"), fromProvider...))
+	if names := b.jar.names(); len(names) != 0 {
+		t.Errorf("cookies left: %q", names)
+	}
 	if !strings.Contains(text, "You are signed out") || strings.Contains(text, "<form") {
 		t.Errorf("afterwards: %s", text)
 	}
 	a.wantRedirect(b.signIn("/", "bob"), "/")
 	a.wantUser(b, "bob")
+}
+
+// wantNoTrouble checks that the log has nothing for the operator about signing out.
+func (a *app) wantNoTrouble() {
+	a.t.Helper()
+	for _, trouble := range []string{ReasonReturnAddress, "tokens not revoked", "not signed out at the provider"} {
+		if strings.Contains(a.logs.String(), trouble) {
+			a.t.Errorf("%q in the log: %s", trouble, a.logs)
+		}
+	}
 }
 
 func (a *app) wantOurPage(resp *http.Response) string {
@@ -150,6 +164,9 @@ func TestLogoutWithoutProvider(t *testing.T) {
 			}
 			if text := a.wantOurPage(b.get("/auth/logout")); !strings.Contains(text, "You are signed out") {
 				t.Errorf("%s", text)
+			}
+			if name == "no end_session" {
+				a.wantNoTrouble()
 			}
 		})
 	}

@@ -30,7 +30,8 @@ type Manager struct {
 	ended     *memory[ending]   // by session: what the cookies of old must not undo
 	replaced  *memory[presence] // by session: the one before it, while that may still be answered
 	revoked   *memory[revocation]
-	values    *memory[values] // by session: what Set wrote and the browser may not have yet
+	values    *memory[values]   // by session: what Set wrote and the browser may not have yet
+	logouts   *memory[struct{}] // logout tokens that have done their work
 
 	page *template.Template
 }
@@ -40,6 +41,8 @@ type Manager struct {
 const (
 	maxEnded  = 100_000
 	maxValues = 1_000
+	// maxLogouts: a replay of one that was forgotten does no harm.
+	maxLogouts = 10_000
 )
 
 // New makes a Manager of a client and a configuration. It checks both and sends
@@ -101,13 +104,17 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 		replaced:  newMemory[presence](maxValues),
 		revoked:   newMemory[revocation](maxEnded),
 		values:    newMemory[values](maxValues),
+		logouts:   newMemory[struct{}](maxLogouts),
 		page:      pageTemplate(),
 	}, nil
 }
 
 // Routes registers the handlers: login, switch and logout under [Config].Prefix, and the
 // callback at the path of the client's redirect URL, whatever that is. With several
-// providers, each has a login route of its name.
+// providers, each has a login route of its name. For providers
+// that tell of a logout there are Prefix + "/backchannel-logout", with several of them also
+// with a slash and the name of one, and Prefix + "/frontchannel-logout"; that is what to
+// register as backchannel_logout_uri and frontchannel_logout_uri.
 //
 // The patterns have methods, so that they stand beside a "/" as well as beside a
 // "GET /" of the app. A router of another kind takes the handlers one by one.
@@ -131,6 +138,12 @@ func (m *Manager) Routes(mux *http.ServeMux) {
 	}
 	mux.Handle("GET "+m.cfg.LogoutPath, logout)
 	mux.Handle("POST "+m.cfg.LogoutPath, logout)
+	backChannel := path.Join(m.cfg.Prefix, "backchannel-logout")
+	mux.Handle("POST "+backChannel, m.BackChannelLogoutHandler())
+	if len(m.providers) > 1 {
+		mux.Handle("POST "+backChannel+"/{provider}", m.BackChannelLogoutHandler())
+	}
+	mux.Handle("GET "+path.Join(m.cfg.Prefix, "frontchannel-logout"), m.FrontChannelLogoutHandler())
 }
 
 // Format prints the app's name, whatever the verb: a Manager remembers tokens.

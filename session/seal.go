@@ -24,9 +24,10 @@ const (
 	purposeSeen    purpose = "seen"
 	purposeLogin   purpose = "login"
 	purposeStepUp  purpose = "step-up"
+	purposeLogout  purpose = "logout"
 )
 
-var purposes = [...]purpose{purposeSession, purposeSeen, purposeLogin, purposeStepUp}
+var purposes = [...]purpose{purposeSession, purposeSeen, purposeLogin, purposeStepUp, purposeLogout}
 
 var (
 	// errUnknownKey: sealed under a secret this process does not have. While a
