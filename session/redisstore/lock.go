@@ -2,9 +2,9 @@ package redisstore
 
 import (
 	"context"
-	cryptorand "crypto/rand"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -60,7 +60,7 @@ func (s *Store) Lock(ctx context.Context, key string) (held context.Context, unl
 	if err := s.check(ctx); err != nil {
 		return nil, nil, failed("lock", err)
 	}
-	l := &lock{store: s, key: s.key("lock:" + key), token: cryptorand.Text()} // keys have no colon
+	l := &lock{store: s, key: s.key("lock:" + key), token: rand.Text()} // keys have no colon
 	sent, err := l.wait(ctx)
 	if err != nil {
 		return nil, nil, failed("lock", err)
@@ -84,7 +84,7 @@ func (l *lock) wait(ctx context.Context) (sent time.Time, err error) {
 		if taken || err != nil {
 			return sent, err
 		}
-		again := time.NewTimer(pause + rand.N(pause)) // so that those who wait do not ask in step
+		again := time.NewTimer(pause + jitter(pause))
 		select {
 		case <-again.C:
 		case <-ctx.Done():
@@ -186,4 +186,11 @@ func (l *lock) lease() time.Duration {
 		return defaultLease
 	}
 	return l.store.Lease
+}
+
+// jitter is up to most, so that those who wait do not ask in step.
+func jitter(most time.Duration) time.Duration {
+	var random [2]byte
+	rand.Read(random[:]) // never fails
+	return most * time.Duration(binary.BigEndian.Uint16(random[:])) / (1 << 16)
 }
