@@ -27,9 +27,10 @@ const maxHeld = 3 * maxAttempts
 // claims or scopes at the provider, smaller values in [Session.Set], a greater
 // budget where every proxy on the way allows it.
 type TooLargeError struct {
-	Size  int    // bytes of Cookie header it would have taken
-	Limit int    // bytes of Cookie header there are
-	Parts []Part // what weighs most, the heaviest first; at most 8
+	Size    int    // bytes of Cookie header it would have taken
+	Limit   int    // bytes of Cookie header there are
+	InStore bool   // it is about Config.Store instead, and bytes there
+	Parts   []Part // what weighs most, the heaviest first; at most 8
 }
 
 // A Part is a part of a session and its bytes before sealing, which adds a
@@ -42,10 +43,17 @@ type Part struct {
 
 const maxParts = 8
 
+// attemptPart is the part of a session that is none, but room beside it.
+const attemptPart = "room for one sign-in"
+
 // Error names the three heaviest parts.
 func (e *TooLargeError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "session: the cookies would take %d bytes and may take %d", e.Size, e.Limit)
+	what := "the cookies"
+	if e.InStore {
+		what = "the session in the store"
+	}
+	fmt.Fprintf(&b, "session: %s would take %d bytes and may take %d", what, e.Size, e.Limit)
 	for i, p := range e.Parts[:min(3, len(e.Parts))] {
 		fmt.Fprintf(&b, "%s%s %d", [...]string{": ", ", ", ", "}[i], p.Name, p.Size)
 	}
@@ -55,7 +63,7 @@ func (e *TooLargeError) Error() string {
 // tooLarge is the error for a session whose cookies, with the seen cookie, take
 // size bytes.
 func (c *cookies) tooLarge(size int, rec *record) error {
-	parts := []Part{{"room for one sign-in", attemptRoom}}
+	parts := []Part{{attemptPart, attemptRoom}}
 	if t := rec.tokens; t != nil {
 		parts = append(parts, Part{"access token", len(t.AccessToken)}, Part{"refresh token", len(t.RefreshToken)})
 		if t.IDToken != nil {

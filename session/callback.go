@@ -155,6 +155,10 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 		out.err = &Error{Status: http.StatusForbidden, Reason: ReasonLoginRefused, Err: err}
 		return out
 	}
+	if err := m.keep(ctx, out.rec); err != nil {
+		out.err = keepError(err)
+		return out
+	}
 	m.log(r, slog.LevelInfo, "session: signed in", slog.String("session", out.rec.id.hash()))
 	m.emit(ctx, eventOf(EventLogin, out.rec))
 	return out
@@ -174,7 +178,7 @@ func (m *Manager) exchange(ctx context.Context, p *provider, a *attempt, params 
 	}
 	now := m.cfg.Now()
 	return &record{
-		id: newSessionID(), created: now, expires: now.Add(m.cfg.Lifetime), saved: now,
+		id: newSessionID(), key: m.newRecordKey(), created: now, expires: now.Add(m.cfg.Lifetime), saved: now,
 		provider: p.name, identity: who, tried: a.tried, tokens: tokens,
 	}, nil
 }

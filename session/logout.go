@@ -48,7 +48,7 @@ func (m *Manager) serveLogoutForm(w http.ResponseWriter, r *http.Request) {
 		m.open(s, r)
 	}
 	switch {
-	case s.SignedIn():
+	case s.SignedIn(), s.reason == ReasonStoreDown:
 		m.writePage(w, r, http.StatusOK, page{Title: "Sign out", Text: "Do you want to sign out?", Action: m.cfg.LogoutPath, Label: "Sign out"})
 	case m.cfg.SignedOut != nil:
 		m.cfg.SignedOut.ServeHTTP(w, r)
@@ -70,6 +70,7 @@ func (m *Manager) serveLogout(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		rec = nil
 	}
+	rec = m.restore(ctx, rec)
 	tokens := m.endLocally(w, r, rec)
 	if tokens != nil {
 		tokens = m.settled(ctx, rec)
@@ -82,7 +83,7 @@ func (m *Manager) serveLogout(w http.ResponseWriter, r *http.Request) {
 func (m *Manager) endLocally(w http.ResponseWriter, r *http.Request, rec *record) *client.Tokens {
 	m.cookies.clearSession(w.Header(), r)
 	m.cookies.clearAttempts(w.Header(), r)
-	if rec == nil || rec.tokens == nil {
+	if rec == nil || rec.identity.subject == "" {
 		return nil
 	}
 	m.end(presenceOf(rec), ReasonSignedOut, m.cfg.Now())
