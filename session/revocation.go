@@ -54,14 +54,16 @@ func later(a, b time.Time) time.Time {
 const revocationVersion = 1
 
 func (v revocation) binary() []byte {
-	b := []byte{revocationVersion}
-	for _, t := range [...]time.Time{v.issued, v.received, v.created} {
-		if !storable(t) { // the zero time, which no session is of
-			t = time.UnixMilli(0)
-		}
-		b = appendTime(b, t)
+	v = v.stored()
+	return appendTime(appendTime(appendTime([]byte{revocationVersion}, v.issued), v.received), v.created)
+}
+
+// stored is v as it comes back: to the millisecond, as the times of sessions are.
+func (v revocation) stored() revocation {
+	for _, t := range [...]*time.Time{&v.issued, &v.received, &v.created} {
+		*t = time.UnixMilli(max(0, min(t.UnixMilli(), maxTime)))
 	}
-	return b
+	return v
 }
 
 func revocationOf(data []byte) (v revocation, ok bool) {
@@ -82,6 +84,7 @@ func (v revocation) covers(other revocation) bool {
 func (m *Manager) revoke(ctx context.Context, v revocation, keys ...memoryKey) error {
 	now := m.cfg.Now()
 	until := now.Add(m.cfg.Lifetime + revocationLeeway)
+	v = v.stored()
 	for _, key := range keys {
 		m.rememberRevocation(key, v)
 	}
