@@ -70,7 +70,13 @@ func newApp(t testing.TB, change ...func(*appConfig)) *app {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &app{t: t, op: op, rp: rp, m: m, mux: http.NewServeMux(), logs: logs, base: parseURL(t, cfg.callback)}
+	a := &app{t: t, op: op, logs: logs, base: parseURL(t, cfg.callback)}
+	return a.serving(rp, m)
+}
+
+// serving is an app with the same provider that serves by m.
+func (a *app) serving(rp *client.Client, m *Manager) *app {
+	a = &app{t: a.t, op: a.op, rp: rp, m: m, mux: http.NewServeMux(), logs: a.logs, base: a.base}
 	a.handler = a.mux
 	m.Routes(a.mux)
 	a.mux.Handle("/", m.Require(http.HandlerFunc(a.page)))

@@ -597,3 +597,15 @@ func FuzzBackChannelBody(f *testing.F) {
 		}
 	})
 }
+
+func TestBackChannelWhileTheStoreIsDown(t *testing.T) {
+	store := newCountingStore()
+	a := newApp(t, func(cfg *appConfig) { cfg.session.Store = store })
+	store.now = a.op.Now
+	token := a.op.LogoutToken(map[string]any{"sub": "alice"})
+	store.down.Store(true)
+	a.wantRefused(a.tell(token), http.StatusBadRequest, ReasonStoreDown, "")
+	store.down.Store(false)
+	a.wantDone(a.tell(token)) // what has failed may come again
+	a.wantRefused(a.tell(token), http.StatusBadRequest, ReasonLogoutToken, "jti")
+}

@@ -28,10 +28,11 @@ const maxHeld = 3 * maxAttempts
 // claims or scopes at the provider, smaller values in [Session.Set], a greater
 // budget where every proxy on the way allows it.
 type TooLargeError struct {
-	Size   int    // bytes of Cookie header that all our cookies would have taken
-	Limit  int    // bytes of Cookie header there are for them
-	Others int    // bytes of Cookie header that came with the request and are not ours, in addition
-	Parts  []Part // what weighs most, the heaviest first; at most 8
+	Size    int    // bytes of Cookie header that all our cookies would have taken
+	Limit   int    // bytes of Cookie header there are for them
+	Others  int    // bytes of Cookie header that came with the request and are not ours, in addition
+	InStore bool   // it is about Config.Store instead, and Size and Limit are bytes there
+	Parts   []Part // what weighs most, the heaviest first; at most 8
 }
 
 // A Part is a part of a session and its bytes before sealing, which adds a
@@ -48,10 +49,17 @@ const (
 	saidParts = 4
 )
 
+// attemptPart is the part of a session that is none, but room beside it.
+const attemptPart = "room for one sign-in"
+
 // Error names the heaviest parts, at most four.
 func (e *TooLargeError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "session: the cookies would take %d bytes and may take %d", e.Size, e.Limit)
+	what := "the cookies"
+	if e.InStore {
+		what = "the session in the store"
+	}
+	fmt.Fprintf(&b, "session: %s would take %d bytes and may take %d", what, e.Size, e.Limit)
 	between := ": "
 	for _, p := range e.Parts[:min(saidParts, len(e.Parts))] {
 		fmt.Fprintf(&b, "%s%s %d", between, p.Name, p.Size)
@@ -66,7 +74,7 @@ func (e *TooLargeError) Error() string {
 // tooLarge is the error for a session whose cookies, with the seen cookie, take
 // size bytes beside others.
 func (c *cookies) tooLarge(size, others int, rec *record) error {
-	parts := []Part{{"room for one sign-in", attemptRoom}}
+	parts := []Part{{attemptPart, attemptRoom}}
 	if t := rec.tokens; t != nil {
 		parts = append(parts, tokenParts(t)...)
 	}

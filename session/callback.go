@@ -157,15 +157,22 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 		return out
 	}
 	out.rec = rec
-	if a.mode == modeFrame { // nobody has signed in: it is the session of before
-		return out
-	}
-	if err := m.greet(r, a, out.rec); err != nil {
-		out.err = &Error{Status: http.StatusForbidden, Reason: ReasonLoginRefused, Err: err}
-		return out
+	continued := a.mode == modeFrame // nobody has signed in: it is the session of before
+	if !continued {
+		if err := m.greet(r, a, rec); err != nil {
+			out.err = &Error{Status: http.StatusForbidden, Reason: ReasonLoginRefused, Err: err}
+			return out
+		}
 	}
 	if m.cfg.IdentityOnly {
 		rec.tokens, rec.others = withoutTokens(rec.tokens), nil
+	}
+	if err := m.keep(ctx, rec); err != nil {
+		out.err = keepError(err)
+		return out
+	}
+	if continued {
+		return out
 	}
 	m.log(r, slog.LevelInfo, "session: signed in", slog.String("session", out.rec.id.hash()))
 	m.emit(ctx, eventOf(EventLogin, out.rec))
@@ -195,7 +202,7 @@ func (m *Manager) exchange(ctx context.Context, p *provider, a *attempt, params 
 		who.issued = now
 	}
 	return &record{
-		id: newSessionID(), created: now, expires: now.Add(m.cfg.Lifetime), saved: now,
+		id: newSessionID(), key: m.newRecordKey(), created: now, expires: now.Add(m.cfg.Lifetime), saved: now,
 		provider: p.name, identity: who, tried: a.tried, tokens: tokens, userInfo: info,
 	}, nil
 }

@@ -220,6 +220,9 @@ func (cfg Config) withDefaults(now func() time.Time) (Config, error) {
 	if cfg.FrontChannelWithoutCookie && cfg.Store == nil {
 		return cfg, errors.New("FrontChannelWithoutCookie without a Store")
 	}
+	if cfg.Locker != nil && cfg.Store == nil {
+		return cfg, errors.New("a Locker without a Store, where those who wait would find what came of it")
+	}
 	return cfg, errors.Join(cfg.checkPaths(), cfg.checkLimits(), cfg.checkLogout())
 }
 

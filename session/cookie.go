@@ -183,7 +183,7 @@ func (c *cookies) readSession(r *http.Request) (*record, error) {
 	for _, first := range found[0].all() {
 		joinChunks(first, &found, func(sealed string) bool {
 			got := new(record)
-			err := c.openInto(purposeSession, c.names[0], sealed, got)
+			err := c.openInto(purposeSession, c.names[0], sealed, (*carried)(got))
 			if err == nil {
 				rec = got
 			} else if errors.Is(err, errUnknownKey) {
@@ -211,7 +211,7 @@ func (c *cookies) openInto(p purpose, name, sealed string, v interface{ unmarsha
 // sessions in more chunks. To keep to the budget it deletes attempts, oldest
 // first; if that is not enough it changes nothing and fails with a *TooLargeError.
 func (c *cookies) writeSession(h http.Header, r *http.Request, rec *record) error {
-	plain, err := rec.appendBinary(nil)
+	plain, err := rec.appendCookie(nil)
 	if err != nil {
 		return err
 	}

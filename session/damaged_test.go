@@ -78,8 +78,9 @@ func TestPathEncodedOften(t *testing.T) {
 	}
 }
 
-// The first ending of a session stands, but signing out is stronger.
-func TestFirstEndingStands(t *testing.T) {
+// Of two endings of a session the stronger reason and the earlier time hold, whichever
+// comes first.
+func TestEndingsMerge(t *testing.T) {
 	a := newApp(t)
 	now := a.m.cfg.Now()
 	p := presence{id: sessionID{1}, ends: now.Add(time.Hour)}
@@ -94,8 +95,8 @@ func TestFirstEndingStands(t *testing.T) {
 	}{
 		{ReasonReplaced, time.Minute, ReasonReplaced + " at 1m0s"},
 		{ReasonReplaced, time.Hour, ReasonReplaced + " at 1m0s"},
-		{ReasonSignedOut, 2 * time.Minute, ReasonSignedOut + " at 2m0s"},
-		{ReasonReplaced, 0, ReasonSignedOut + " at 2m0s"},
+		{ReasonSignedOut, 2 * time.Minute, ReasonSignedOut + " at 1m0s"},
+		{ReasonReplaced, 0, ReasonSignedOut + " at 0s"},
 	} {
 		a.m.end(p, step.reason, now.Add(step.after))
 		if got := reason(); got != step.want {

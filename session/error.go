@@ -107,7 +107,19 @@ func (e *Error) level() slog.Level {
 	return slog.LevelInfo
 }
 
-// retryAfter is what we ask for while the provider is down.
+// reasonOfSave is the reason where a session could not be saved.
+func reasonOfSave(err error) string {
+	var tooLarge *TooLargeError
+	switch {
+	case errors.As(err, &tooLarge):
+		return ReasonTooLarge
+	case errors.Is(err, errEnded), errors.Is(err, errRecordGone):
+		return ReasonExpired
+	}
+	return ReasonStoreDown
+}
+
+// retryAfter is what we ask for while the provider or the Store is down.
 const retryAfter = 10 * time.Second
 
 // fail logs e and answers with it.

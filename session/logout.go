@@ -62,7 +62,7 @@ func (m *Manager) serveLogoutForm(w http.ResponseWriter, r *http.Request) {
 		m.open(s, r)
 	}
 	switch {
-	case s.SignedIn():
+	case s.SignedIn(), s.reason == ReasonStoreDown:
 		m.writePage(w, r, http.StatusOK, page{Title: "Sign out", Text: "Do you want to sign out?", Action: m.cfg.LogoutPath, Label: "Sign out"})
 	case m.cfg.SignedOut != nil:
 		m.cfg.SignedOut.ServeHTTP(w, r)
@@ -87,6 +87,7 @@ func (m *Manager) serveLogout(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		rec = nil
 	}
+	rec = m.restore(ctx, rec)
 	m.endLocally(w, r, rec)
 	address := m.leaveProvider(ctx, w, r, rec, returnTo)
 	w.Header().Set("Location", or(address, asciiOnly(or(returnTo, m.afterLogout()))))
@@ -99,7 +100,7 @@ func (m *Manager) endLocally(w http.ResponseWriter, r *http.Request, rec *record
 	m.cookies.clearAttempts(w.Header(), r)
 	m.cookies.clearSilent(w.Header(), r)
 	m.cookies.clearLogoutReturn(w.Header(), r)
-	if rec == nil || rec.tokens == nil {
+	if rec == nil || rec.identity.subject == "" {
 		return
 	}
 	m.endSession(rec)

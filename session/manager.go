@@ -25,11 +25,13 @@ type Manager struct {
 	cookies     *cookies
 	crossOrigin *http.CrossOriginProtection
 
+	shared    *shared // nil: there is no Store
 	refresher *refresher
 	callbacks *callbacks
 	ended     *memory[ending]   // by session: what the cookies of old must not undo
 	replaced  *memory[presence] // by session: the one before it, while that may still be answered
 	revoked   *memory[revocation]
+	told      *memory[struct{}] // by session: that it is over
 	values    *memory[values]   // by session: what Set wrote and the browser may not have yet
 	logouts   *memory[struct{}] // logout tokens that have done their work
 
@@ -96,17 +98,19 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 		return nil, err
 	}
 	cfg.Secrets = nil // the sealer has what was derived of them
-	return &Manager{
+	m := &Manager{
 		providers: providers, cfg: cfg, origin: redirect, cookies: cookies, crossOrigin: crossOrigin,
-		refresher: newRefresher(&cfg),
 		callbacks: newCallbacks(cfg.Now),
 		ended:     newMemory[ending](maxEnded),
 		replaced:  newMemory[presence](maxValues),
 		revoked:   newMemory[revocation](maxEnded),
+		told:      newMemory[struct{}](maxEnded),
 		values:    newMemory[values](maxValues),
 		logouts:   newMemory[struct{}](maxLogouts),
 		page:      pageTemplate(),
-	}, nil
+	}
+	m.shared, m.refresher = m.newShared(), newRefresher(m)
+	return m, nil
 }
 
 // Routes registers the handlers: login, switch and logout under [Config].Prefix, and the

@@ -52,6 +52,20 @@ func newMemory[V any](most int) *memory[V] {
 func (m *memory[V]) put(key memoryKey, value V, now, until time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.set(key, value, now, until)
+}
+
+// merge remembers what both makes of value and what is there under key.
+func (m *memory[V]) merge(key memoryKey, value V, now, until time.Time, both func(old, fresh V) V) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e := m.entries[key]; e != nil && now.Before(e.Value.(*remembered[V]).until) {
+		value = both(e.Value.(*remembered[V]).value, value)
+	}
+	m.set(key, value, now, until)
+}
+
+func (m *memory[V]) set(key memoryKey, value V, now, until time.Time) {
 	m.sweep(now)
 	m.remove(m.entries[key])
 	if len(m.entries) >= m.max {

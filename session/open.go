@@ -10,35 +10,6 @@ import (
 	"time"
 )
 
-// An ending is remembered of a session that is over before its cookie is.
-type ending struct {
-	reason string    // ReasonSignedOut or ReasonReplaced
-	at     time.Time // from then on its requests are anonymous
-}
-
-// replacedGrace is for requests on their way when the same user signs in once
-// more, in another tab. They may still read; they write no cookie.
-const replacedGrace = time.Minute
-
-// end remembers that a session is over, as long as its cookie could come back.
-// The first reason stands, but signing out is stronger.
-func (m *Manager) end(p presence, reason string, at time.Time) {
-	now := m.cfg.Now()
-	if e, ok := m.ended.get(endedKey(p.id), now); ok && (e.reason == reason || e.reason == ReasonSignedOut) {
-		return
-	}
-	m.ended.put(endedKey(p.id), ending{reason, at}, now, p.ends)
-}
-
-func (m *Manager) endingOf(rec *record, now time.Time) (ending, bool) {
-	if rec == nil || m.ended.empty() {
-		return ending{}, false
-	}
-	return m.ended.get(endedKey(rec.id), now)
-}
-
-func endedKey(id sessionID) memoryKey { return keyOf("ended", string(id[:])) }
-
 func newSessionID() (id sessionID) {
 	rand.Read(id[:]) // never fails
 	return id
@@ -53,7 +24,8 @@ func (m *Manager) ends(rec *record) time.Time {
 	return rec.expires
 }
 
-// open reads the session of a request into s. It sends nothing and writes nothing.
+// open reads the session of a request into s. It writes nothing, and asks nobody but the
+// Store, and that only if there is a session.
 func (m *Manager) open(s *Session, r *http.Request) {
 	s.m, s.r = m, r
 	rec, err := m.cookies.readSession(r)
@@ -68,9 +40,12 @@ func (m *Manager) open(s *Session, r *http.Request) {
 		return
 	default:
 		s.presented, s.provider = rec, m.provider(rec.provider)
-		s.judge(rec, now)
+		s.whole = m.cfg.SessionsInStore && !rec.inStore()
+		err = m.recall(r.Context(), rec)
+		s.judge(rec, err, now)
 	}
 	if s.reason != "" {
+		m.tellOver(r.Context(), rec, s.reason)
 		m.log(r, reasonLevel(s.reason), "session: not signed in", slog.String("reason", s.reason), causeAttr(err))
 		return
 	}
@@ -88,8 +63,9 @@ func reasonLevel(reason string) slog.Level {
 	return slog.LevelDebug
 }
 
-// judge says whether a session that opens is good, and if not, why.
-func (s *Session) judge(rec *record, now time.Time) {
+// judge says whether a session that opens is good, and if not, why. recalled is what came
+// of asking the Store; while that is down, the cookies stay.
+func (s *Session) judge(rec *record, recalled error, now time.Time) {
 	ended, ok := s.m.endingOf(rec, now)
 	switch {
 	case rec.identity.subject == "":
@@ -98,6 +74,13 @@ func (s *Session) judge(rec *record, now time.Time) {
 		s.reason = ended.reason
 	case s.m.isRevoked(rec, now):
 		s.reason = ReasonRevoked
+	case errors.Is(recalled, errStoreDown):
+		s.reason = ReasonStoreDown
+		return
+	case errors.Is(recalled, errRecordGone):
+		s.reason = ReasonExpired
+	case recalled != nil:
+		s.reason = ReasonUndecryptable
 	case s.provider == nil || !s.provider.made(rec):
 		s.reason = ReasonOtherIssuer
 	case !now.Before(s.m.ends(rec)):
@@ -163,5 +146,6 @@ func (m *Manager) renew(ctx context.Context, s *Session) {
 	var failed *failure
 	if errors.As(err, &failed) && failed.dead {
 		s.reason, s.clear = failed.reason, true
+		m.tellOver(ctx, s.presented, s.reason)
 	}
 }

@@ -131,6 +131,8 @@ func sentence(e *Error) string {
 		return "The sign-in service has refused the sign-in."
 	case ReasonUnavailable:
 		return "The sign-in service cannot be reached. Please try again in a moment."
+	case ReasonStoreDown:
+		return "It cannot be found out just now whether you are signed in. Please try again in a moment."
 	case ReasonTokenRefused:
 		return "The sign-in service did not accept this application. Please tell its operator."
 	case ReasonLoginRefused:

@@ -20,6 +20,7 @@ type sessionID [16]byte
 // nothing here compares them with a clock.
 type record struct {
 	id      sessionID
+	key     recordKey // of a session in the Store; zero: all of it is in the cookie
 	created time.Time // the sign-in
 	expires time.Time // the hard end
 	saved   time.Time // of two records of one session, the later one holds
@@ -96,7 +97,7 @@ func (r *record) appendBinary(b []byte) ([]byte, error) {
 }
 
 // grant is what the record has of tokens.
-func (r *record) grant() grant { return grant{r.tokens, r.others, r.saved} }
+func (r *record) grant() grant { return grant{tokens: r.tokens, others: r.others, saved: r.saved} }
 
 func (r *record) take(g grant) { r.tokens, r.others, r.saved = g.tokens, g.others, g.saved }
 

@@ -42,6 +42,7 @@ type grant struct {
 	tokens *client.Tokens            // never changed
 	others map[string]*client.Tokens // likewise; by resource
 	saved  time.Time
+	kept   bool // the Store has it
 }
 
 // due says whether to refresh. Without a refresh token, or without a known end,
@@ -63,6 +64,7 @@ func (g grant) over(now time.Time) bool {
 // refresh token that was used up. So a request with an old cookie finds the
 // tokens of today, whether the new cookie is on its way or was lost.
 type refresher struct {
+	m      *Manager
 	now    func() time.Time
 	logger *slog.Logger
 	claims []string // to keep of ID tokens; nil: all
@@ -80,21 +82,21 @@ type refresher struct {
 type refresh struct {
 	done  chan struct{}
 	grant grant
+	found bool // another process had it already, and it may be old itself
 	err   error
 }
 
 // A renewal is a wish for a newer grant.
 type renewal struct {
 	rp       *client.Client
-	id       sessionID
+	rec      *record // the session, as it was presented; not changed
 	grant    grant
-	ends     time.Time // of the session
-	rejected string    // an access token that an API refused; empty: refresh if it is due
+	rejected string // an access token that an API refused; empty: refresh if it is due
 }
 
-func newRefresher(cfg *Config) *refresher {
+func newRefresher(m *Manager) *refresher {
 	return &refresher{
-		now: cfg.Now, logger: cfg.Logger, claims: cfg.Claims,
+		m: m, now: m.cfg.Now, logger: m.cfg.Logger, claims: m.cfg.Claims,
 		results:  newMemory[grant](maxResults),
 		sources:  newMemory[memoryKey](maxResults),
 		failures: newMemory[*failure](maxResults),
@@ -118,14 +120,19 @@ func (f *refresher) newest(id sessionID, g grant, now time.Time) grant {
 			return g
 		}
 		next, ok := f.results.get(refreshKey(id, g), now)
-		// A provider that does not rotate answers every refresh under one key.
-		// Then a cookie from another process may have newer tokens than we do.
-		if !ok || next.tokens.RefreshToken == g.tokens.RefreshToken && !next.saved.After(g.saved) {
+		if !ok || !next.supersedes(g) {
 			return g
 		}
 		g = next
 	}
 	return g
+}
+
+// supersedes says whether g, which was had for the refresh token of old, is newer. A
+// provider that does not rotate answers every refresh under one key: then a cookie from
+// another process may have newer tokens than we do.
+func (g grant) supersedes(old grant) bool {
+	return g.tokens.RefreshToken != old.tokens.RefreshToken || g.saved.After(old.saved)
 }
 
 // presented notes that a request came with g, which nothing newer supersedes:
@@ -145,29 +152,40 @@ func (f *refresher) presented(id sessionID, g grant, now time.Time) {
 // when its turn comes. The error is a *failure, or that ctx ended; the refresh
 // itself does not end with ctx.
 func (f *refresher) refresh(ctx context.Context, want renewal) (grant, error) {
-	underway, g, err := f.join(ctx, want)
-	if underway == nil {
-		return g, err
+	for range maxGenerations {
+		underway, g, err := f.join(ctx, want)
+		if underway == nil {
+			return g, err
+		}
+		select {
+		case <-underway.done:
+		case <-ctx.Done():
+			return grant{}, fmt.Errorf("waiting for a refresh: %w", context.Cause(ctx))
+		}
+		if underway.err != nil || !underway.found {
+			return underway.grant, underway.err
+		}
+		want.grant = underway.grant
 	}
-	select {
-	case <-underway.done:
-		return underway.grant, underway.err
-	case <-ctx.Done():
-		return grant{}, fmt.Errorf("waiting for a refresh: %w", context.Cause(ctx))
-	}
+	return grant{}, errTooManyGenerations
 }
+
+var (
+	errRejectedAgain      = errors.New("the token is new, and was refused all the same")
+	errTooManyGenerations = errors.New("other processes have refreshed it too often to follow")
+)
 
 // join finds the refresh that is on its way, or starts it; nil: there is no need
 // of one, or no use in it.
 func (f *refresher) join(ctx context.Context, want renewal) (*refresh, grant, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := f.now()
-	g := f.newest(want.id, want.grant, now)
+	now, id := f.now(), want.rec.id
+	g := f.newest(id, want.grant, now)
 	if g.tokens.AccessToken != want.rejected && (want.rejected != "" || !g.due(now)) {
 		return nil, g, nil
 	}
-	key := refreshKey(want.id, g)
+	key := refreshKey(id, g)
 	failed, ok := f.failures.get(key, now)
 	if ok && (failed.dead || now.Before(failed.retry)) {
 		return nil, grant{}, failed
@@ -176,7 +194,7 @@ func (f *refresher) join(ctx context.Context, want renewal) (*refresh, grant, er
 		return underway, grant{}, nil
 	}
 	if want.rejected != "" {
-		pause := keyOf("rejected", string(want.id[:]))
+		pause := keyOf("rejected", string(id[:]))
 		if _, ok := f.rejected.get(pause, now); ok {
 			return nil, grant{}, errRejectedAgain
 		}
@@ -189,28 +207,36 @@ func (f *refresher) join(ctx context.Context, want renewal) (*refresh, grant, er
 	return underway, grant{}, nil
 }
 
-var errRejectedAgain = errors.New("the token is new, and was refused all the same")
-
 func (f *refresher) run(ctx context.Context, key memoryKey, want renewal, underway *refresh) {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	tokens, err := f.request(ctx, want.rp, want.grant.tokens)
-	failed := f.settle(key, want, underway, tokens, err)
-	if failed == nil {
-		return
-	}
-	// The app's log handler may wait, or panic, without harm to anybody's session.
+	fresh, found, err := f.renew(ctx, want)
+	failed := f.settle(key, want, underway, fresh, found, err)
+	// The app's log handler and its hook may wait, or panic, without harm to anybody's session.
 	defer func() { _ = recover() }()
-	level := slog.LevelWarn
-	if failed.dead {
-		level = slog.LevelInfo
+	f.report(ctx, want, found, failed, err)
+}
+
+// renew asks the provider, or finds that another process has. It runs in a goroutine of its
+// own, where a panic in the app's transport or hooks would end the program.
+func (f *refresher) renew(ctx context.Context, want renewal) (fresh grant, found bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			fresh, found, err = grant{}, false, fmt.Errorf("panic in a refresh: %T", p)
+		}
+	}()
+	ctx, done := f.m.observe(ctx, "refresh")
+	defer func() { done(err) }()
+	if f.m.shared != nil {
+		return f.renewShared(ctx, want)
 	}
-	f.logger.LogAttrs(ctx, level, "session: refresh failed", slog.String("reason", failed.reason),
-		slog.Bool("ended", failed.dead), slog.String("session", want.id.hash()), causeAttr(err))
+	fresh, err = f.request(ctx, want)
+	f.bury(want, err)
+	return fresh, false, err
 }
 
 // settle remembers what came of a refresh, and tells who waits for it.
-func (f *refresher) settle(key memoryKey, want renewal, underway *refresh, tokens *client.Tokens, err error) (failed *failure) {
+func (f *refresher) settle(key memoryKey, want renewal, underway *refresh, fresh grant, found bool, err error) (failed *failure) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()
@@ -218,9 +244,10 @@ func (f *refresher) settle(key memoryKey, want renewal, underway *refresh, token
 		failed = f.fail(key, want, now, err)
 		underway.err = failed
 	} else {
-		underway.grant = grant{tokens: tokens, others: want.grant.others, saved: after(want.grant.saved, now)}
-		f.results.put(key, underway.grant, now, want.ends)
-		f.sources.put(refreshKey(want.id, underway.grant), key, now, want.ends)
+		underway.grant, underway.found = fresh, found
+		ends := f.m.ends(want.rec)
+		f.results.put(key, fresh, now, ends)
+		f.sources.put(refreshKey(want.rec.id, fresh), key, now, ends)
 		f.failures.forget(key)
 	}
 	delete(f.running, key)
@@ -228,26 +255,51 @@ func (f *refresher) settle(key memoryKey, want renewal, underway *refresh, token
 	return failed
 }
 
+// report is for the log and for the app.
+func (f *refresher) report(ctx context.Context, want renewal, found bool, failed *failure, err error) {
+	if found {
+		return
+	}
+	e := eventOf(EventRefresh, want.rec)
+	if failed != nil {
+		level := slog.LevelWarn
+		if failed.dead {
+			level = slog.LevelInfo
+		}
+		f.logger.LogAttrs(ctx, level, "session: refresh failed", slog.String("reason", failed.reason),
+			slog.Bool("ended", failed.dead), slog.String("session", want.rec.id.hash()), causeAttr(err))
+		e.Reason, e.Err = failed.reason, err
+	}
+	f.m.emit(ctx, e)
+}
+
 var errOtherUser = errors.New("the refreshed ID token is another user's")
 
-// request sends the token request. It runs in a goroutine of its own, where a
-// panic in the app's transport would end the program.
-func (f *refresher) request(ctx context.Context, rp *client.Client, old *client.Tokens) (fresh *client.Tokens, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			fresh, err = nil, fmt.Errorf("panic in a refresh: %T", p)
-		}
-	}()
-	fresh, err = rp.Refresh(ctx, old)
+// request sends the token request.
+func (f *refresher) request(ctx context.Context, want renewal) (grant, error) {
+	old := want.grant
+	fresh, err := want.rp.Refresh(ctx, old.tokens)
 	if err != nil {
-		return nil, err
+		return grant{}, err
 	}
 	// Client.Refresh has compared them (Core 12.2); a session must not hang on that.
-	before, _ := identityOf(old)
-	if now, ok := identityOf(fresh); !ok || now.user() != before.user() {
-		return nil, errOtherUser
+	was, _ := identityOf(old.tokens)
+	is, ok := identityOf(fresh)
+	if !ok || is.user() != was.user() {
+		return grant{}, errOtherUser
 	}
-	return withClaims(fresh, f.claims), nil
+	return grant{tokens: withClaims(fresh, f.claims), others: old.others, saved: after(old.saved, f.now())}, nil
+}
+
+// bury ends the session of a grant that is found to be over, everywhere: its cookie may
+// still have an access token that looks good.
+func (f *refresher) bury(want renewal, err error) {
+	if err == nil {
+		return
+	}
+	if failed := judge(err); failed.dead {
+		f.m.end(presenceOf(want.rec), failed.reason, f.now())
+	}
 }
 
 // A failure is a refresh that did not work, remembered so that not every
@@ -272,7 +324,7 @@ func (e *failure) Unwrap() []error {
 
 func (f *refresher) fail(key memoryKey, want renewal, now time.Time, err error) *failure {
 	failed := judge(err)
-	until := want.ends
+	until := f.m.ends(want.rec)
 	if !failed.dead {
 		if last, ok := f.failures.get(key, now); ok {
 			failed.count = last.count + 1
@@ -288,7 +340,10 @@ func (f *refresher) fail(key memoryKey, want renewal, now time.Time, err error) 
 func judge(err error) *failure {
 	failed := &failure{reason: ReasonRefreshFailed, err: err}
 	var claim *jwtverify.ClaimError
+	var over *overError
 	switch {
+	case errors.As(err, &over):
+		failed.reason, failed.dead = over.reason, true
 	case errors.Is(err, errOtherUser), errors.As(err, &claim) && (claim.Claim == "sub" || claim.Claim == "iss"):
 		failed.reason, failed.dead = ReasonOtherUser, true
 	case errors.Is(err, client.ErrInvalidGrant):
@@ -296,6 +351,15 @@ func judge(err error) *failure {
 	}
 	return failed
 }
+
+// An overError is that a session is over, by what another process found out.
+type overError struct {
+	reason string
+	err    error
+}
+
+func (e *overError) Error() string { return e.err.Error() }
+func (e *overError) Unwrap() error { return e.err }
 
 // underway is the refresh of a grant that is running now; nil: none.
 func (f *refresher) underway(id sessionID, g grant) *refresh {

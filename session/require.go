@@ -43,7 +43,9 @@ func (m *Manager) Guard(rules ...Rule) func(http.Handler) http.Handler {
 }
 
 // Load lets every request pass, with the session if there is one: for pages that
-// greet a user who is signed in. It writes and refreshes as Require does.
+// greet a user who is signed in. It writes and refreshes as Require does. While nobody can
+// say whether a session is good, for Config.Store is down, Require answers 503; under Load
+// nobody is signed in, with ReasonStoreDown, and the cookies stay.
 func (m *Manager) Load(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.enter(w, r, func(w http.ResponseWriter, r *http.Request, _ *Session) { next.ServeHTTP(w, r) })
@@ -78,6 +80,11 @@ func (m *Manager) entered(ctx context.Context) *Session {
 
 // admit says whether to go on; if not, it has answered.
 func (m *Manager) admit(w http.ResponseWriter, r *http.Request, s *Session, rules []Rule) bool {
+	if s.reason == ReasonStoreDown { // nobody knows: signing in again would help nobody
+		s.leave()
+		m.fail(w, r, &Error{Status: http.StatusServiceUnavailable, Reason: s.reason})
+		return false
+	}
 	if !s.SignedIn() {
 		if m.navigation(r) {
 			if m.isCallback(r) { // or nobody would ever arrive

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -49,16 +50,70 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
+// revocationVersion is the first byte of what is in the Store.
+const revocationVersion = 1
+
+func (v revocation) binary() []byte {
+	v = v.stored()
+	return appendTime(appendTime(appendTime([]byte{revocationVersion}, v.issued), v.received), v.created)
+}
+
+// stored is v as it comes back: to the millisecond, as the times of sessions are.
+func (v revocation) stored() revocation {
+	for _, t := range [...]*time.Time{&v.issued, &v.received, &v.created} {
+		*t = time.UnixMilli(max(0, min(t.UnixMilli(), maxTime)))
+	}
+	return v
+}
+
+func revocationOf(data []byte) (v revocation, ok bool) {
+	if len(data) == 0 || data[0] != revocationVersion {
+		return revocation{}, false
+	}
+	d := decoder{rest: data[1:]}
+	v = revocation{issued: d.time(), received: d.time(), created: d.time()}
+	return v, !d.failed && len(d.rest) == 0
+}
+
+func (v revocation) covers(other revocation) bool {
+	return !other.issued.After(v.issued) && !other.received.After(v.received) && !other.created.After(v.created)
+}
+
 // revoke remembers a revocation under each key, as long as a session could be left that it
-// is about.
-func (m *Manager) revoke(_ context.Context, v revocation, keys ...memoryKey) error {
+// is about: in this process in any case. The error is the Store's.
+func (m *Manager) revoke(ctx context.Context, v revocation, keys ...memoryKey) error {
 	now := m.cfg.Now()
 	until := now.Add(m.cfg.Lifetime + revocationLeeway)
+	v = v.stored()
 	for _, key := range keys {
-		known, _ := m.revoked.get(key, now)
-		m.revoked.put(key, v.merge(known), now, until)
+		m.rememberRevocation(key, v)
 	}
-	return nil
+	if m.shared == nil {
+		return nil
+	}
+	var failed []error
+	for _, key := range keys {
+		failed = append(failed, m.shared.merge(ctx, m.revokedName(key), until, func(old []byte) ([]byte, bool) {
+			if old == nil {
+				return v.binary(), false
+			}
+			known, ok := revocationOf(old)
+			if !ok { // whatever it was about has begun by now
+				known = revocation{created: now}
+			}
+			return known.merge(v).binary(), ok && known.covers(v)
+		}))
+	}
+	return errors.Join(failed...)
+}
+
+func (m *Manager) rememberRevocation(key memoryKey, v revocation) {
+	now := m.cfg.Now()
+	m.revoked.merge(key, v, now, now.Add(m.cfg.Lifetime+revocationLeeway), revocation.merge)
+}
+
+func (m *Manager) revokedName(key memoryKey) string {
+	return m.shared.key(kindRevoked, string(key[:]))
 }
 
 // isRevoked says whether what is known of revocations is about a session.
@@ -85,7 +140,7 @@ func (m *Manager) RevokeUser(ctx context.Context, issuer, subject string) error 
 		return errors.New("session: RevokeUser: issuer and subject are required")
 	}
 	if err := m.revoke(ctx, revocation{created: m.cfg.Now()}, revokedUser(issuer, subject)); err != nil {
-		return err
+		return fmt.Errorf("session: RevokeUser: %w", err)
 	}
 	m.emit(ctx, Event{Type: EventRevoked, Issuer: issuer, Subject: subject, Reason: ReasonRevoked})
 	return nil

@@ -45,6 +45,7 @@ type Session struct {
 	presented *record // the cookie; nil: none that opens
 	provider  *provider
 	reason    string // why nobody is signed in; empty: somebody is
+	whole     bool   // the cookie has all of a session that belongs into the Store
 	seenAt    time.Time
 	loginData []byte
 
@@ -184,13 +185,14 @@ func (s *Session) Get(name string) ([]byte, bool) {
 // bytes; a nil value removes it. It goes out with the response, sealed in the
 // cookie: keep it small. Of two requests at the same time that set one name, the
 // one that responds last wins; different names do not disturb each other within
-// one process.
+// one process, nor with Config.SessionsInStore and a Locker within several.
 //
 // A browser can keep an old cookie and present it again, and with it old values,
 // until the session ends. So this is no place for what must only go one way: a
 // count of tries, a coupon that is used up, a second factor that was withdrawn.
 //
-// It fails with a *TooLargeError if the session would not fit its cookies,
+// It fails with a *TooLargeError if the session would not fit its cookies, or the 64 KiB
+// it may have in the Store,
 // ErrHeadersSent once the response has begun, and ErrSignIn if nobody is signed
 // in. Then nothing has changed.
 func (s *Session) Set(name string, value []byte) error {
@@ -208,7 +210,7 @@ func (s *Session) Set(name string, value []byte) error {
 	changes := merge(s.changes, nil)
 	changes[name] = bytes.Clone(value)
 	trial := s.recordWith(s.grant, present(merge(s.stored, changes)), s.m.cfg.Now())
-	if err := s.m.cookies.writeSession(http.Header{}, s.r, trial); err != nil {
+	if err := s.fits(trial); err != nil {
 		return err
 	}
 	s.changes = changes
@@ -278,11 +280,11 @@ func (s *Session) commit(h http.Header) {
 // meantime nothing is written, and nothing deleted that may be its successor's.
 func (s *Session) writeCookies(h http.Header) bool {
 	now := s.m.cfg.Now()
-	ending, ended := s.m.endingOf(s.presented, now)
-	if ended && (s.SignedIn() || ending.reason == ReasonReplaced) {
+	e, ended := s.m.endingOf(s.presented, now)
+	if ended && (e.byUser() && s.SignedIn() || e.reason == ReasonReplaced) {
 		return false
 	}
-	if s.clear || s.over != "" {
+	if ended || s.clear || s.over != "" {
 		before := len(h["Set-Cookie"])
 		s.m.cookies.clearSession(h, s.r)
 		return len(h["Set-Cookie"]) > before
@@ -298,12 +300,18 @@ func (s *Session) writeCookies(h http.Header) bool {
 // written.
 func (s *Session) writeRecord(h http.Header, now time.Time) bool {
 	g := s.m.refresher.newest(s.presented.id, s.grant, now)
+	if s.m.keepsInStore(s.presented) {
+		return s.writeStored(h, g, now)
+	}
 	newest := s.m.newestValues(s.presented, now)
 	if g.tokens == s.presented.tokens && len(s.changes) == 0 && newest.saved.Equal(s.presented.saved) {
 		return false
 	}
+	if s.endedElsewhere() {
+		return false
+	}
 	rec := s.recordWith(g, present(merge(newest.all, s.changes)), after(newest.saved, now))
-	if err := s.m.cookies.writeSession(h, s.r, rec); err != nil {
+	if err := s.writeWhole(h, rec); err != nil {
 		// The tokens of a refresh may have grown. They are remembered, so the
 		// session goes on as long as this process does.
 		s.m.log(s.r, slog.LevelError, "session: not saved", slog.String("reason", ReasonTooLarge),
@@ -314,6 +322,34 @@ func (s *Session) writeRecord(h http.Header, now time.Time) bool {
 		s.m.values.put(keyOf("values", string(rec.id[:])), values{rec.values, rec.saved}, now, rec.expires)
 	}
 	return true
+}
+
+// endedElsewhere asks once more before a cookie is written: another process may have
+// signed the user out, or in again, while the handler ran.
+func (s *Session) endedElsewhere() bool {
+	if s.m.shared == nil {
+		return false
+	}
+	name := s.m.endedName(s.presented.id)
+	found, err := s.m.shared.ask(s.r.Context(), name)
+	data, ended := found[name]
+	if err != nil || !ended {
+		return false
+	}
+	s.m.rememberEnding(s.presented.id, endingOfBytes(data), s.presented.expires)
+	return true
+}
+
+// writeWhole rather does without the tokens for other APIs than without the others: they
+// can be had again.
+func (s *Session) writeWhole(h http.Header, rec *record) error {
+	err := s.m.cookies.writeSession(h, s.r, rec)
+	if err != nil && len(rec.others) > 0 {
+		lean := *rec
+		lean.others = nil
+		return s.m.cookies.writeSession(h, s.r, &lean)
+	}
+	return err
 }
 
 // writeSeen writes the last-seen cookie with page loads, and not with each.

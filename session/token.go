@@ -57,7 +57,7 @@ func (s *Session) refresh(ctx context.Context, g grant, rejected string) (grant,
 		defer cancel()
 	}
 	fresh, err := s.m.refresher.refresh(ctx, renewal{
-		rp: s.provider.rp, id: s.presented.id, grant: g, ends: s.m.ends(s.presented), rejected: rejected,
+		rp: s.provider.rp, rec: s.presented, grant: g, rejected: rejected,
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,0 +1,109 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// An ending is remembered of a session that is over before its cookie is.
+type ending struct {
+	reason string    // one of endingReasons
+	at     time.Time // from then on its requests are anonymous
+}
+
+// endingReasons are why a session can be over, the strongest first. Their order is in the
+// Store: add new ones at the end.
+//
+// The first two were the user's doing, and may have put another cookie in the place of the
+// old one. The others are about a grant that is over.
+var endingReasons = [...]string{
+	ReasonSignedOut, ReasonReplaced, ReasonRefreshFailed, ReasonRefreshLost, ReasonOtherUser, ReasonRevoked, ReasonExpired,
+}
+
+// replacedGrace is for requests on their way when the same user signs in once
+// more, in another tab. They may still read; they write no cookie.
+const replacedGrace = time.Minute
+
+// byUser says that the browser may have another session by now.
+func (e ending) byUser() bool { return e.reason == ReasonSignedOut || e.reason == ReasonReplaced }
+
+// merge does not depend on who comes first: the stronger reason, and the earlier end.
+func (e ending) merge(other ending) ending {
+	if other.at.Before(e.at) {
+		e.at = other.at
+	}
+	if other.strength() < e.strength() {
+		e.reason = other.reason
+	}
+	return e
+}
+
+func (e ending) strength() int { return slices.Index(endingReasons[:], e.reason) }
+
+// endingVersion is the first byte of what is in the Store: no ending has another.
+const endingVersion = 1
+
+func (e ending) binary() []byte {
+	return appendTime([]byte{endingVersion, byte(e.strength())}, e.at)
+}
+
+// endingOfBytes takes what it cannot read for a session that was signed out: there is a
+// tombstone, whatever it says.
+func endingOfBytes(data []byte) ending {
+	if len(data) < 2 || data[0] != endingVersion || int(data[1]) >= len(endingReasons) {
+		return ending{reason: ReasonSignedOut}
+	}
+	d := decoder{rest: data[2:]}
+	e := ending{endingReasons[data[1]], d.time()}
+	if d.failed || len(d.rest) > 0 {
+		return ending{reason: ReasonSignedOut}
+	}
+	return e
+}
+
+// end remembers that a session is over, as long as its cookie could come back: in this
+// process in any case, and in the Store if there is one. What the Store has of the session
+// is deleted, unless it may still be read.
+func (m *Manager) end(p presence, reason string, at time.Time) {
+	if p == (presence{}) {
+		return
+	}
+	e := ending{reason, at}
+	m.rememberEnding(p.id, e, p.ends)
+	if m.shared == nil {
+		return
+	}
+	ctx := context.Background()
+	err := m.shared.merge(ctx, m.endedName(p.id), p.ends.Add(revocationLeeway), func(old []byte) ([]byte, bool) {
+		if old == nil {
+			return e.binary(), false
+		}
+		known := endingOfBytes(old)
+		both := known.merge(e)
+		return both.binary(), both.reason == known.reason && both.at.Equal(known.at)
+	})
+	if err == nil && m.cfg.SessionsInStore && !m.cfg.Now().Before(at) {
+		err = m.shared.delete(ctx, m.recordName(p.id))
+	}
+	if err != nil {
+		m.cfg.Logger.Error("session: ended in this process only", slog.String("reason", ReasonStoreDown),
+			slog.String("session", p.id.hash()), causeAttr(err))
+	}
+}
+
+func (m *Manager) rememberEnding(id sessionID, e ending, until time.Time) {
+	m.ended.merge(endedKey(id), e, m.cfg.Now(), until, ending.merge)
+}
+
+func (m *Manager) endingOf(rec *record, now time.Time) (ending, bool) {
+	if rec == nil || m.ended.empty() {
+		return ending{}, false
+	}
+	return m.ended.get(endedKey(rec.id), now)
+}
+
+func endedKey(id sessionID) memoryKey { return keyOf("ended", string(id[:])) }
+
+func (m *Manager) endedName(id sessionID) string { return m.shared.key(kindEnded, string(id[:])) }

@@ -1,0 +1,565 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// One round trip for a request with a session, and none for any other.
+func TestOneRoundTrip(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		store := newLockingStore()
+		a := cluster(t, 1, store, mode)[0]
+		b := a.browser()
+		b.fetch("/")
+		b.mustSignIn("alice")
+		if n := store.asked(); n != 0 {
+			t.Errorf("%d questions before there was a session", n)
+		}
+		a.wantUser(b, "alice")
+		if n := store.asked(); n != 1 {
+			t.Errorf("%d questions for one request: %q", n, store.loads)
+		}
+	})
+}
+
+func TestWithoutStoreNothingIsAsked(t *testing.T) {
+	a := newApp(t)
+	b := a.browser()
+	b.mustSignIn("alice")
+	a.wantUser(b, "alice")
+	if a.m.shared != nil {
+		t.Error("something is shared")
+	}
+}
+
+// Neither keys nor values have anything in the clear.
+func TestStoreSeesHashesAndCiphertext(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		store := newLockingStore()
+		a := cluster(t, 1, store, mode)[0]
+		b, other := a.browser(), a.browser()
+		b.mustSignIn("alice")
+		other.mustSignIn("alice")
+		rec, _ := a.m.cookies.readSession(b.request("GET", "/"))
+		canaries := canariesOf(a, b.jar, other.jar)
+		a.open = func(_ *http.Request, s *Session) { s.Set("name", []byte("canary-of-the-app")) }
+		a.expireToken()
+		a.wantUser(b, "alice")
+		b.post("/auth/logout")
+		if err := a.m.RevokeUser(t.Context(), a.op.Issuer(), "alice"); err != nil {
+			t.Fatal(err)
+		}
+		a.wantUser(other, "nobody: revoked")
+		canaries = append(append(canaries, canariesOf(a, b.jar, other.jar)...),
+			canary{"the ID", string(rec.id[:])}, canary{"the user", "alice"}, canary{"a value", "canary-of-the-app"}, canary{"the issuer", a.op.Issuer()})
+		if rec.inStore() {
+			canaries = append(canaries, canary{"the key", string(rec.key[:])})
+		}
+		key := regexp.MustCompile(`^(ended|revoked|session|refresh)\.[A-Za-z0-9_-]{43}$`)
+		kinds := map[string]bool{}
+		for name, value := range store.values {
+			if !key.MatchString(name) || len(name) > 64 {
+				t.Errorf("the key %q", name)
+			}
+			kind, _, _ := strings.Cut(name, ".")
+			kinds[kind] = true
+			wantNone(t, "the store", name+string(value.data), canaries)
+		}
+		if len(kinds) < 3 {
+			t.Errorf("only %v in the store", kinds)
+		}
+	})
+}
+
+func TestTwoAppsInOneStore(t *testing.T) {
+	one, two := &shared{app: "one"}, &shared{app: "two"}
+	if one.key(kindEnded, "x") == two.key(kindEnded, "x") || one.key(kindEnded, "x") == one.key(kindRevoked, "x") {
+		t.Error("one key for two things")
+	}
+}
+
+// What one process ends is over in all of them, whatever comes later.
+func TestEndsInAllProcesses(t *testing.T) {
+	ends := map[string]func(a *app, b *browser){
+		ReasonSignedOut: func(_ *app, b *browser) { b.post("/auth/logout") },
+		ReasonRevoked: func(a *app, _ *browser) {
+			if err := a.m.RevokeUser(context.Background(), a.op.Issuer(), "alice"); err != nil {
+				a.t.Error(err)
+			}
+		},
+		ReasonReplaced: func(_ *app, b *browser) {
+			b.wantRedirect(b.get(b.callbackOf(b.get("/auth/login").Header.Get("Location"), "bob"), fromProvider...), "/")
+		},
+	}
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		for reason, end := range ends {
+			t.Run(reason, func(t *testing.T) {
+				nodes := cluster(t, 3, newLockingStore(), mode)
+				b := nodes[0].browser()
+				b.mustSignIn("alice")
+				old := b.request("GET", "/", fetchHeaders...)
+				nodes[1].wantUser(b.at(nodes[1]), "alice")
+				end(nodes[0], b)
+				b.get("/auth/logout")
+				nodes[0].op.Advance(2 * time.Second)
+				fresh := nodes[2].browser()
+				fresh.mustSignIn("alice") // does not undo it
+				for _, node := range nodes {
+					if got := problemReason(t, node.browser().lost(old.Clone(t.Context()))); got != reason {
+						t.Errorf("reason %q", got)
+					}
+					node.wantUser(fresh.at(node), "alice")
+				}
+			})
+		}
+	})
+}
+
+// The tombstone is there, and the record is not.
+func TestSignOutInTheStore(t *testing.T) {
+	store := newLockingStore()
+	a := cluster(t, 1, store, inStore)[0]
+	b := a.browser()
+	b.mustSignIn("alice")
+	rec, _ := a.m.cookies.readSession(b.request("GET", "/"))
+	if _, ok := store.get(a.m.recordName(rec.id)); !ok {
+		t.Fatal("no record of the session")
+	}
+	resp := b.post("/auth/logout")
+	if _, ok := store.get(a.m.recordName(rec.id)); ok {
+		t.Error("the record is left")
+	}
+	if _, ok := store.get(a.m.endedName(rec.id)); !ok {
+		t.Error("no tombstone")
+	}
+	if location := resp.Header.Get("Location"); !strings.Contains(location, "id_token_hint=") {
+		t.Errorf("the provider is not told who: %q", location)
+	}
+	if a.op.Count("revocation") == 0 {
+		t.Error("the tokens were not revoked")
+	}
+}
+
+// While the Store is down, what is known stands for five minutes.
+func TestStoreDown(t *testing.T) {
+	tests := []struct {
+		after time.Duration
+		up    bool
+	}{
+		{4*time.Minute + 59*time.Second, true},
+		{5 * time.Minute, false},
+		{5*time.Minute + time.Second, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.after.String(), func(t *testing.T) {
+			store := newLockingStore()
+			nodes := cluster(t, 2, store, func(cfg *appConfig) { cfg.op.AccessTokenTTL = time.Hour })
+			a := nodes[0]
+			b, revoked := a.browser(), a.browser()
+			b.mustSignIn("alice")
+			revoked.mustSignIn("bob")
+			if err := nodes[1].m.RevokeUser(t.Context(), a.op.Issuer(), "bob"); err != nil {
+				t.Fatal(err)
+			}
+			held := revoked.request("GET", "/", fetchHeaders...)
+			a.wantUser(revoked, "nobody: revoked")
+			a.wantUser(b, "alice")
+			store.broken(down)
+			a.op.Advance(tt.after)
+			if got := problemReason(t, revoked.lost(held)); got != ReasonRevoked {
+				t.Errorf("a known revocation does not stand: %q", got)
+			}
+			if tt.up {
+				a.wantUser(b, "alice")
+				return
+			}
+			wantUnavailable(t, b)
+			a.mux.Handle("/open", a.m.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprint(w, "reason: "+From(r.Context()).Reason())
+			})))
+			resp := b.fetch("/open")
+			if got := body(resp); got != "reason: "+ReasonStoreDown || len(resp.Cookies()) > 0 {
+				t.Errorf("under Load: %q, cookies %v", got, setCookies(resp))
+			}
+			if text := body(b.get("/auth/logout")); !strings.Contains(text, "Do you want to sign out?") {
+				t.Errorf("signed out, says the page: %s", text)
+			}
+			if got := a.browser().user(); got != "nobody: "+ReasonNoSession {
+				t.Errorf("an anonymous request: %q", got)
+			}
+			a.browser().mustSignIn("carol")
+			store.broken(nil)
+			a.op.Advance(storePause)
+			a.wantUser(b, "alice")
+		})
+	}
+}
+
+// wantUnavailable: scripts and people are told to come back, and no cookie is touched.
+func wantUnavailable(t *testing.T, b *browser) {
+	t.Helper()
+	for _, headers := range [][]string{nil, fetchHeaders} {
+		resp := b.get("/", headers...)
+		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || len(resp.Cookies()) > 0 {
+			t.Errorf("%d, Retry-After %q, cookies %v", resp.StatusCode, resp.Header.Get("Retry-After"), setCookies(resp))
+		}
+		if text := body(resp); !strings.Contains(text, ReasonStoreDown) {
+			t.Errorf("it does not say why: %s", text)
+		}
+	}
+}
+
+// A process that begins while the Store is down knows nothing; and nobody but the Store
+// has what is in it.
+func TestStoreDownAtOnce(t *testing.T) {
+	store := newLockingStore()
+	nodes := cluster(t, 2, store)
+	b := nodes[0].browser()
+	b.mustSignIn("alice")
+	nodes[0].wantUser(b, "alice")
+	store.broken(down)
+	nodes[0].wantUser(b, "alice")
+	wantUnavailable(t, b.at(nodes[1]))
+
+	store = newLockingStore()
+	a := cluster(t, 1, store, inStore)[0]
+	b = a.browser()
+	b.mustSignIn("alice")
+	a.wantUser(b, "alice")
+	store.broken(down)
+	wantUnavailable(t, b)
+	store.broken(nil)
+	a.op.Advance(storePause)
+	a.wantUser(b, "alice")
+}
+
+// A sign-in whose session cannot be saved is none.
+func TestStoreDownAtSignIn(t *testing.T) {
+	store := newLockingStore()
+	a := cluster(t, 1, store, inStore)[0]
+	b := a.browser()
+	callback := b.callbackOf(b.begin("/"), "alice")
+	store.broken(down)
+	resp := b.get(callback, fromProvider...)
+	a.wantPage(resp, http.StatusServiceUnavailable, ReasonStoreDown)
+	if b.cookie("") != "" {
+		t.Error("a session cookie")
+	}
+}
+
+// Signing out works while the Store is down, as far as this process goes.
+func TestSignOutWhileStoreDown(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		store := newLockingStore()
+		a := cluster(t, 1, store, mode)[0]
+		b := a.browser()
+		b.mustSignIn("alice")
+		a.wantUser(b, "alice")
+		old := b.request("GET", "/", fetchHeaders...)
+		store.broken(down)
+		if resp := b.post("/auth/logout"); resp.StatusCode != http.StatusSeeOther || b.cookie("") != "" {
+			t.Errorf("%d, cookie %q", resp.StatusCode, b.cookie(""))
+		}
+		if !strings.Contains(a.logs.String(), "ended in this process only") {
+			t.Error("the log does not say it")
+		}
+		store.broken(nil)
+		a.op.Advance(storePause)
+		if got := problemReason(t, b.lost(old)); got != ReasonSignedOut {
+			t.Errorf("reason %q", got)
+		}
+		store.broken(down)
+		if err := a.m.RevokeUser(t.Context(), a.op.Issuer(), "alice"); !errors.Is(err, errTestStore) {
+			t.Errorf("RevokeUser: %v", err)
+		}
+	})
+}
+
+// A Store that does not answer delays one request, and not all.
+func TestHangingStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newLockingStore()
+		a := cluster(t, 1, store, func(cfg *appConfig) { cfg.op.AccessTokenTTL = time.Hour })[0]
+		defer a.op.Close()
+		b := a.browser()
+		b.mustSignIn("alice")
+		a.wantUser(b, "alice")
+		store.hang = true
+		took := func() time.Duration {
+			start := time.Now()
+			a.wantUser(b, "alice")
+			return time.Since(start)
+		}
+		if d := took(); d != storeTimeout {
+			t.Errorf("the first request takes %v", d)
+		}
+		for range 5 {
+			if d := took(); d != 0 {
+				t.Errorf("in the pause: %v", d)
+			}
+		}
+		time.Sleep(storePause)
+		// Of those who come after it, one finds out.
+		var mu sync.Mutex
+		var waited int
+		var wg sync.WaitGroup
+		for range 10 {
+			r := b.request("GET", "/", fetchHeaders...)
+			wg.Go(func() {
+				start := time.Now()
+				b.lost(r)
+				mu.Lock()
+				defer mu.Unlock()
+				if time.Since(start) > 0 {
+					waited++
+				}
+			})
+		}
+		wg.Wait()
+		if waited != 1 {
+			t.Errorf("%d requests waited", waited)
+		}
+		store.hang = false
+		time.Sleep(storePause)
+		if d := took(); d != 0 {
+			t.Errorf("when it is back: %v", d)
+		}
+		for _, line := range []string{"the store fails", "the store answers again"} {
+			if n := strings.Count(a.logs.String(), line); n != 1 {
+				t.Errorf("%q %d times in the log", line, n)
+			}
+		}
+	})
+}
+
+// Who hangs up is judged all the same: the handler may do something before it looks.
+func TestHangingUpHidesNoRevocation(t *testing.T) {
+	nodes := cluster(t, 2, newLockingStore())
+	a := nodes[0]
+	b := a.browser()
+	b.mustSignIn("alice")
+	a.wantUser(b, "alice")
+	if err := nodes[1].m.RevokeUser(t.Context(), a.op.Issuer(), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	a.open = func(*http.Request, *Session) { t.Error("the handler runs") }
+	if got := problemReason(t, b.lost(b.request("GET", "/", fetchHeaders...).WithContext(ctx))); got != ReasonRevoked {
+		t.Errorf("reason %q", got)
+	}
+}
+
+func TestStorePanics(t *testing.T) {
+	store := newLockingStore()
+	a := cluster(t, 1, store)[0]
+	b := a.browser()
+	b.mustSignIn("alice")
+	store.broken(func(string, string) error { panic("boom") })
+	wantUnavailable(t, b)
+	store.broken(nil)
+	a.op.Advance(storePause)
+	a.wantUser(b, "alice")
+}
+
+// What stands in the Store and is not ours never helps anybody in.
+func TestGarbageInTheStore(t *testing.T) {
+	garbage := [][]byte{{}, {0}, {1}, {2, 0, 1}, {1, 99, 1}, []byte("\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff"), []byte("hello"), {1, 0, 1, 1, 1, 1}}
+	for i, value := range garbage {
+		store := newLockingStore()
+		a := cluster(t, 1, store)[0]
+		b := a.browser()
+		b.mustSignIn("alice")
+		rec, _ := a.m.cookies.readSession(b.request("GET", "/"))
+		later := a.op.Now().Add(time.Hour)
+		store.put(a.m.revokedName(rec.identity.revocationKeys()[0]), value, later)
+		wantUnavailable(t, b)
+		// It can be revoked all the same, and then the user can sign in again.
+		if err := a.m.RevokeUser(t.Context(), a.op.Issuer(), "alice"); err != nil {
+			t.Fatal(err)
+		}
+		a.op.Advance(time.Second)
+		again := a.browser()
+		again.mustSignIn("alice")
+		a.wantUser(again, "alice")
+		fresh := a.sibling(appConfig{callback: appCallback, session: Config{Secrets: []string{testSecret(1)}, Store: store, Logger: a.m.cfg.Logger}})
+		fresh.wantUser(b.at(fresh), "nobody: revoked")
+
+		rec, _ = a.m.cookies.readSession(again.request("GET", "/"))
+		store.put(a.m.endedName(rec.id), value, later)
+		if got := again.user(); got != "nobody: signed-out" {
+			t.Errorf("garbage %d as a tombstone: %q", i, got)
+		}
+	}
+}
+
+// Two processes that add something at once both find it in the end.
+func TestMerge(t *testing.T) {
+	at := func(seconds int) time.Time { return testTime.Add(time.Duration(seconds) * time.Second) }
+	key := revokedUser("https://op.example.com", "alice")
+	for name, locked := range map[string]bool{"with a lock": true, "one after the other": false} {
+		t.Run(name, func(t *testing.T) {
+			store := newLockingStore()
+			nodes := cluster(t, 2, store)
+			var wg sync.WaitGroup
+			for i := range 20 {
+				add := func() {
+					v := revocation{issued: at(i), received: at(100 - i), created: at(50 + i%7)}
+					if err := nodes[i%2].m.revoke(t.Context(), v, key); err != nil {
+						t.Error(err)
+					}
+				}
+				if locked {
+					wg.Go(add)
+				} else {
+					add()
+				}
+			}
+			wg.Wait()
+			data, _ := store.get(nodes[0].m.revokedName(key))
+			got, ok := revocationOf(data)
+			if want := (revocation{at(19), at(100), at(56)}); !ok || !got.covers(want) || !want.covers(got) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+			expires := store.values[nodes[0].m.revokedName(key)].expires
+			if least := nodes[0].op.Now().Add(DefaultLifetime); expires.Before(least) {
+				t.Errorf("it is kept until %v", expires)
+			}
+		})
+	}
+}
+
+// Without a lock, who is written over writes again, and says so when it is in vain.
+func TestMergeIsVerified(t *testing.T) {
+	key := revokedUser("https://op.example.com", "alice")
+	other := revocation{created: testTime}
+	for name, times := range map[string]int{"once": 1, "always": 100} {
+		t.Run(name, func(t *testing.T) {
+			store := &mapStore{}
+			a := cluster(t, 1, store)[0]
+			mine := revocation{issued: testTime, received: testTime}
+			failing := times
+			store.broken(func(operation, name string) error {
+				if _, there := store.get(name); operation == "load" && there && failing > 0 { // after our save
+					failing--
+					store.put(name, other.binary(), a.op.Now().Add(time.Hour))
+				}
+				return nil
+			})
+			err := a.m.revoke(t.Context(), mine, key)
+			if times > 1 {
+				if !errors.Is(err, errContested) {
+					t.Errorf("in vain: %v", err)
+				}
+				return
+			}
+			data, _ := store.get(a.m.revokedName(key))
+			if got, _ := revocationOf(data); err != nil || !got.covers(mine) || !got.covers(other) {
+				t.Errorf("%v, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestRevocationBinary(t *testing.T) {
+	v := revocation{issued: testTime, created: testTime.Add(time.Second)}
+	data := v.binary()
+	got, ok := revocationOf(data)
+	if !ok || !got.covers(v) || got.created.After(v.created) || got.received.After(time.UnixMilli(0)) {
+		t.Errorf("%v, %t", got, ok)
+	}
+	for _, bad := range [][]byte{nil, data[:len(data)-1], append(data[:len(data):len(data)], 0), append([]byte{2}, data[1:]...)} {
+		if _, ok := revocationOf(bad); ok {
+			t.Errorf("%x is taken", bad)
+		}
+	}
+	for _, less := range []revocation{{received: testTime, created: v.created}, {issued: v.issued}} {
+		if less.covers(v) {
+			t.Errorf("%v covers %v", less, v)
+		}
+	}
+}
+
+func TestEndingBinary(t *testing.T) {
+	for _, reason := range endingReasons {
+		e := ending{reason, testTime}
+		if got := endingOfBytes(e.binary()); got.reason != reason || !got.at.Equal(testTime) {
+			t.Errorf("%v", got)
+		}
+	}
+	data := ending{ReasonReplaced, testTime}.binary()
+	for _, bad := range [][]byte{nil, data[:1], data[:len(data)-1], append(data[:len(data):len(data)], 0), append([]byte{2}, data[1:]...)} {
+		if got := endingOfBytes(bad); got.reason != ReasonSignedOut || !got.at.IsZero() {
+			t.Errorf("%x: %v", bad, got)
+		}
+	}
+}
+
+func TestLock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		locker := &mapLocker{}
+		s := &shared{locker: locker}
+		held, unlock, err := s.lock(t.Context(), time.Second, "x")
+		if err != nil || held.Err() != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if other, none, err := s.lock(t.Context(), time.Second, "x"); err != errLockBusy || time.Since(start) != time.Second || other.Err() != nil {
+			t.Errorf("while somebody has it: %v after %v", err, time.Since(start))
+		} else {
+			none()
+		}
+		time.Sleep(time.Minute) // patience is for waiting only
+		if held.Err() != nil {
+			t.Error("the lock was lost")
+		}
+		unlock()
+		if held.Err() == nil {
+			t.Error("the lock is held after unlock")
+		}
+		locker.err = errTestStore
+		if _, _, err := s.lock(t.Context(), time.Second, "x"); err != errTestStore {
+			t.Errorf("while it is down: %v", err)
+		}
+		s.locker = panicLocker{}
+		if _, unlock, err := s.lock(t.Context(), time.Second, "x"); err == nil {
+			t.Error("after a panic: no error")
+		} else {
+			unlock()
+		}
+		slow := lateLocker{make(chan struct{})}
+		s.locker = slow
+		if _, _, err := s.lock(t.Context(), time.Second, "x"); err != errLockBusy {
+			t.Errorf("too late: %v", err)
+		}
+		<-slow.released
+	})
+}
+
+type panicLocker struct{}
+
+func (panicLocker) Lock(context.Context, string) (context.Context, func(), error) { panic("boom") }
+
+// A lateLocker gives the lock when nobody waits for it any more.
+type lateLocker struct{ released chan struct{} }
+
+func (l lateLocker) Lock(ctx context.Context, _ string) (context.Context, func(), error) {
+	time.Sleep(2 * time.Second)
+	return ctx, func() { close(l.released) }, nil
+}
+
+func TestLockerWithoutStore(t *testing.T) {
+	_, err := New(testClient(t, appCallback), Config{Locker: &mapLocker{}})
+	if err == nil || !strings.Contains(err.Error(), "a Locker without a Store") {
+		t.Errorf("%v", err)
+	}
+}
