@@ -100,7 +100,8 @@ func isOver(err error) bool {
 func (f *refresher) refused(ctx context.Context, want renewal, t *turn, err error) (grant, bool, error) {
 	var answer *client.ResponseError
 	if !judge(err).dead {
-		if errors.As(err, &answer) { // an answer that says no: the refresh token is as good as before
+		// Who says no has not used the refresh token up. A gateway may say 502 after that.
+		if errors.As(err, &answer) && answer.Status >= 400 && answer.Status < 500 {
 			f.ignore(ctx, want, f.m.shared.delete(ctx, t.name))
 		}
 		return grant{}, false, err
