@@ -105,8 +105,8 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 	}, nil
 }
 
-// Routes registers the handlers: login, switch and logout under [Config].Prefix, and the
-// callback at the path of the client's redirect URL, whatever that is. With several
+// Routes registers the handlers: login, switch, logout and session under [Config].Prefix, and
+// the callback at the path of the client's redirect URL, whatever that is. With several
 // providers, each has a login route of its name.
 //
 // The patterns have methods, so that they stand beside a "/" as well as beside a
@@ -127,6 +127,7 @@ func (m *Manager) Routes(mux *http.ServeMux) {
 	}
 	mux.Handle("GET "+m.cfg.LogoutPath, logout)
 	mux.Handle("POST "+m.cfg.LogoutPath, logout)
+	mux.Handle("GET "+m.cfg.statusPath(), m.StatusHandler())
 }
 
 // Format prints the app's name, whatever the verb: a Manager remembers tokens.
