@@ -285,7 +285,7 @@ func (cfg *Config) checkRedirectURL(raw string) (*url.URL, error) {
 		// The callback would stand in the place of the app's own front page.
 		return nil, errors.New("the client's redirect URL needs a path of its own, such as /auth/callback")
 	case cfg.LoginPath, cfg.LogoutPath, cfg.statusPath():
-		return nil, fmt.Errorf("the client's redirect URL has the path %q, which is another route", cut(u.Path))
+		return nil, fmt.Errorf("the client's redirect URL has the path %q, which is the login, logout or session route", cut(u.Path))
 	}
 	return u, nil
 }

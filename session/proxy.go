@@ -211,6 +211,7 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, s *Session) {
 		p.m.fail(w, r, unreadable(err))
 		return
 	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	c.patience = time.AfterFunc(p.Timeout, func() { stop(errAPISlow) })
 	defer c.patience.Stop()
 	c.reverse().ServeHTTP(w, c.r)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -61,7 +62,9 @@ func (u *upstream) calls() int {
 func newUpstream(t testing.TB, p Proxy, change ...func(*appConfig)) (*app, *upstream) {
 	t.Helper()
 	u := &upstream{}
-	u.Server = httptest.NewTLSServer(u)
+	u.Server = httptest.NewUnstartedServer(u)
+	u.Config.ErrorLog = log.New(io.Discard, "", 0) // of connections that are given up
+	u.StartTLS()
 	t.Cleanup(u.Close)
 	transport := func(cfg *appConfig) { cfg.session.Transport = u.Client().Transport }
 	a := newApp(t, append([]func(*appConfig){transport}, change...)...)

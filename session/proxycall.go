@@ -56,6 +56,8 @@ func (c *proxyCall) noToken(err error) *Error {
 		return nil
 	case errors.Is(err, ErrSignIn):
 		return &Error{Status: http.StatusUnauthorized, Reason: or(c.session.ending(), ReasonRefreshFailed), Err: err, StartAgain: c.m.cfg.LoginPath}
+	case errors.Is(err, errNoAccessToken):
+		return &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Err: err}
 	case errors.Is(err, client.ErrUnavailable):
 		return &Error{Status: http.StatusServiceUnavailable, Reason: ReasonUnavailable, Err: err}
 	}

@@ -64,6 +64,7 @@ func cleanAnswer(h http.Header) {
 		"set-cookie", "set-cookie2", "clear-site-data", "strict-transport-security", "alt-svc", "refresh",
 		"report-to", "reporting-endpoints", "nel", "service-worker-allowed", "dpop-nonce", "authentication-info",
 		"x-sendfile", "x-lighttpd-send-file", "x-reproxy-url", "x-accel-redirect", "x-accel-expires",
+		"x-content-type-options", // serve has said it
 	}
 	for name := range h {
 		if named(strings.ToLower(name), names, []string{"access-control-", "public-key-pins", "proxy-"}) {
@@ -72,7 +73,6 @@ func cleanAnswer(h http.Header) {
 	}
 	// An answer that somebody opens as a page has no origin, and runs nothing.
 	h.Add("Content-Security-Policy", "default-src 'none'; sandbox")
-	h.Set("X-Content-Type-Options", "nosniff")
 }
 
 func headerBytes(h http.Header) (n int) {
