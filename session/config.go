@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,6 +101,13 @@ type Config struct {
 	// asked once, at the sign-in. Session.Claim, Claims and Texts have them where the ID token
 	// does not. A sign-in fails where the endpoint does. nil: it is not asked.
 	UserInfoClaims []string
+
+	// PublicClaims are the claims that StatusHandler tells the scripts of the app's pages.
+	// nil: sub and name. Empty: none.
+	PublicClaims []string
+	// AntiForgeryHeader is what Protect, Proxy and StatusHandler demand, with the value "1",
+	// of every request: a name that begins with X-. Zero: DefaultAntiForgeryHeader.
+	AntiForgeryHeader string
 
 	// SameSite of the session cookie: Lax, which is the zero value too, or Strict.
 	// With Strict, a user who follows a link from elsewhere arrives signed out and is
@@ -200,6 +208,11 @@ func (cfg Config) withDefaults(now func() time.Time) (Config, error) {
 	cfg.Idle = or(cfg.Idle, DefaultIdle)
 	cfg.AttemptLifetime = or(cfg.AttemptLifetime, DefaultAttemptLifetime)
 	cfg.Logger = or(cfg.Logger, slog.Default())
+	cfg.AntiForgeryHeader = http.CanonicalHeaderKey(or(cfg.AntiForgeryHeader, DefaultAntiForgeryHeader))
+	cfg.PublicClaims = slices.Clone(cfg.PublicClaims)
+	if cfg.PublicClaims == nil {
+		cfg.PublicClaims = []string{"sub", "name"}
+	}
 	if cfg.Now == nil {
 		cfg.Now = now
 	}
@@ -223,7 +236,7 @@ func (cfg Config) withDefaults(now func() time.Time) (Config, error) {
 	if cfg.Locker != nil && cfg.Store == nil {
 		return cfg, errors.New("a Locker without a Store, where those who wait would find what came of it")
 	}
-	return cfg, errors.Join(cfg.checkPaths(), cfg.checkLimits(), cfg.checkLogout())
+	return cfg, errors.Join(cfg.checkPaths(), cfg.checkLimits(), cfg.checkLogout(), checkAntiForgeryHeader(cfg.AntiForgeryHeader))
 }
 
 // or is the first of two that is not zero.
@@ -317,8 +330,8 @@ func (cfg *Config) checkRedirectURL(raw string) (*url.URL, error) {
 	case "", "/":
 		// The callback would stand in the place of the app's own front page.
 		return nil, errors.New("the client's redirect URL needs a path of its own, such as /auth/callback")
-	case cfg.LoginPath, cfg.LogoutPath:
-		return nil, fmt.Errorf("the client's redirect URL has the path %q, which is the login or logout route", cut(u.Path))
+	case cfg.LoginPath, cfg.LogoutPath, cfg.statusPath():
+		return nil, fmt.Errorf("the client's redirect URL has the path %q, which is the login, logout or session route", cut(u.Path))
 	}
 	return u, nil
 }

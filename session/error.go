@@ -66,6 +66,12 @@ const (
 	ReasonLogoutToken       = "logout-token"       // a back-channel logout whose token was refused
 	ReasonNoCookie          = "no-cookie"          // a front-channel logout without the cookie of a session
 	ReasonOtherSession      = "other-session"      // a front-channel logout of another session than that of the cookie
+	ReasonHeaderMissing     = "header-missing"     // a call without Config.AntiForgeryHeader
+	ReasonProxyPath         = "path"               // a path that the API might read in another way than we do
+	ReasonBody              = "body"               // the body of a request cannot be read, or is larger than allowed
+	ReasonUpgrade           = "upgrade"            // a WebSocket through a Proxy
+	ReasonTokenRejected     = "token-rejected"     // an API does not take the access token
+	ReasonAPIUnavailable    = "api-unavailable"    // an API behind a Proxy does not answer as it should
 	ReasonReturnAddress     = "return-address"     // not local, too long, or not in Config.LogoutReturns: ignored; only in the log
 	ReasonInternal          = "internal"           // a hook failed, or something of ours
 )
@@ -99,7 +105,7 @@ func (e *Error) level() slog.Level {
 	switch e.Reason {
 	case ReasonInternal, ReasonTooLarge, ReasonTokenRefused, ReasonUnavailable, ReasonStoreDown:
 		return slog.LevelError
-	case ReasonCallbackRejected, ReasonCodeRefused, ReasonCrossOrigin, ReasonOtherUser, ReasonLogoutToken:
+	case ReasonCallbackRejected, ReasonCodeRefused, ReasonCrossOrigin, ReasonOtherUser, ReasonLogoutToken, ReasonTokenRejected, ReasonAPIUnavailable:
 		return slog.LevelWarn
 	case ReasonNoSession, ReasonMethod, ReasonNotNavigation, ReasonCallbackInvalid, ReasonLogoutInvalid:
 		return slog.LevelDebug

@@ -113,12 +113,12 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 	return m, nil
 }
 
-// Routes registers the handlers: login, switch and logout under [Config].Prefix, and the
-// callback at the path of the client's redirect URL, whatever that is. With several
-// providers, each has a login route of its name. For providers
-// that tell of a logout there are Prefix + "/backchannel-logout", with several of them also
-// with a slash and the name of one, and Prefix + "/frontchannel-logout"; that is what to
-// register as backchannel_logout_uri and frontchannel_logout_uri.
+// Routes registers the handlers: login, switch, popup, logout, session and check-session under
+// [Config].Prefix, and the callback at the path of the client's redirect URL, whatever that
+// is. With several providers, each has a login route of its name. For providers that tell of
+// a logout there are Prefix + "/backchannel-logout", with several of them also with a slash
+// and the name of one, and Prefix + "/frontchannel-logout"; that is what to register as
+// backchannel_logout_uri and frontchannel_logout_uri.
 //
 // The patterns have methods, so that they stand beside a "/" as well as beside a
 // "GET /" of the app. A router of another kind takes the handlers one by one.
@@ -148,6 +148,7 @@ func (m *Manager) Routes(mux *http.ServeMux) {
 		mux.Handle("POST "+backChannel+"/{provider}", m.BackChannelLogoutHandler())
 	}
 	mux.Handle("GET "+path.Join(m.cfg.Prefix, "frontchannel-logout"), m.FrontChannelLogoutHandler())
+	mux.Handle("GET "+m.cfg.statusPath(), m.StatusHandler())
 }
 
 // Format prints the app's name, whatever the verb: a Manager remembers tokens.

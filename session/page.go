@@ -155,6 +155,21 @@ func sentence(e *Error) string {
 		return "This request came from another site."
 	case ReasonNotNavigation:
 		return "Please open this page directly."
+	case ReasonHeaderMissing:
+		return "This address is for the scripts of this site."
+	case ReasonProxyPath:
+		return "This address is not one that can be passed on."
+	case ReasonBody:
+		return "What was sent has not arrived as a whole, or is too large."
+	case ReasonUpgrade:
+		return "Connections of this kind are not passed on."
+	case ReasonTokenRejected:
+		if e.Status == http.StatusUnauthorized {
+			return "Sign in again: the service behind this page does not accept this sign-in any more."
+		}
+		return "The service behind this page does not accept this application. Please tell its operator."
+	case ReasonAPIUnavailable:
+		return "The service behind this page does not answer. Please try again in a moment."
 	case ReasonMethod:
 		return "This page cannot be used in this way."
 	case ReasonTooLarge:

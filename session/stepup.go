@@ -45,17 +45,18 @@ func (m *Manager) StepUp(w http.ResponseWriter, r *http.Request, d *Demand) {
 }
 
 func (m *Manager) stepUp(w http.ResponseWriter, r *http.Request, s *Session, given *Demand) {
-	wanted := *given
-	wanted.Provider = or(given.Provider, s.presented.provider)
-	wanted.Reason = or(given.Reason, ReasonRule)
-	d := &wanted
-	asksOpenID := d.MaxAge != nil || len(d.ACR) > 0
-	if s.tried(d) || asksOpenID && s.IDToken() == nil && d.Provider == s.presented.provider {
-		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: d.Reason, Err: d})
+	d := s.complete(given)
+	if m.navigation(r) && !s.inVain(d) {
+		m.begin(w, r, &LoginOptions{Provider: d.Provider}, loginPurpose{demand: d})
 		return
 	}
-	if m.navigation(r) {
-		m.begin(w, r, &LoginOptions{Provider: d.Provider}, loginPurpose{demand: d})
+	m.tellStepUp(w, r, s, d)
+}
+
+// tellStepUp tells a script where its page may go, to sign in for a demand.
+func (m *Manager) tellStepUp(w http.ResponseWriter, r *http.Request, s *Session, d *Demand) {
+	if s.inVain(d) {
+		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: d.Reason, Err: d})
 		return
 	}
 	address, err := m.stepUpAddress(d)
@@ -66,8 +67,21 @@ func (m *Manager) stepUp(w http.ResponseWriter, r *http.Request, s *Session, giv
 	m.fail(w, r, &Error{Status: http.StatusUnauthorized, Reason: d.Reason, Err: d, StartAgain: address})
 }
 
-// tried says whether the session comes of a sign-in for this very demand.
-func (s *Session) tried(d *Demand) bool {
+// complete fills in what a demand leaves to the session.
+func (s *Session) complete(given *Demand) *Demand {
+	d := *given
+	d.Provider = or(given.Provider, s.presented.provider)
+	d.Reason = or(given.Reason, ReasonRule)
+	return &d
+}
+
+// inVain says that another sign-in would not help: the session comes of one for this very
+// demand, or its provider has nothing that could show it, being without OpenID Connect.
+func (s *Session) inVain(d *Demand) bool {
+	asksOpenID := d.MaxAge != nil || len(d.ACR) > 0
+	if asksOpenID && s.IDToken() == nil && d.Provider == s.presented.provider {
+		return true
+	}
 	if s.presented.tried != d.key() {
 		return false
 	}

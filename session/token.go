@@ -120,8 +120,8 @@ func (t tokenSource) Token() (*oauth2.Token, error) { return t.s.Token(context.B
 //
 // When an API answers 401 the token is refreshed and the request sent once more,
 // if its body can be: it has none, or has GetBody, as those of http.NewRequest
-// from a buffer have. Otherwise, or if there is no new token to be had, the 401 is
-// the answer.
+// from a buffer have. Otherwise, or if there is no new token to be had, or if the API
+// asks for another sign-in (see [Challenge]), the 401 is the answer.
 //
 // The client has no timeout; contexts do. It belongs to this request as the
 // session does, and fails as Token does.
@@ -151,7 +151,8 @@ func (t *bearerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp, err := t.send(r, token)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+	// A challenge wants another sign-in, which no refresh is (RFC 9470 3).
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || Challenge(resp) != nil {
 		return resp, err
 	}
 	again, fresh := t.replay(r, token)

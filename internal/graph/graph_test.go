@@ -74,6 +74,8 @@ var rules = [...]rule{
 		"what a user writes, with the public packages only"},
 	{"examples/register", []string{"client", "session", "client/clienttest"},
 		"what a user writes; only the demonstration needs clienttest"},
+	{"examples/spa", []string{"client", "session", "jwtverify", "client/clienttest"},
+		"what a user writes; only the demonstration needs jwtverify and clienttest"},
 	{"examples/cli", []string{"client", "client/native", "client/clienttest"},
 		"what a user writes, with the public packages only"},
 	{"internal/mutate", nil,
