@@ -136,12 +136,24 @@ type outcome struct {
 	err      *Error
 }
 
+// wrong is what went wrong, if anything did: who only asked whether somebody is signed in
+// takes no for an answer.
+func (out *outcome) wrong() error {
+	asking := out.mode == modeSilent || out.mode == modeFrame
+	if out.err == nil || asking && notAsked(out.err.Err) {
+		return nil
+	}
+	return out.err
+}
+
 // finishLogin trades the code for a session. It runs once for an attempt, and
 // does not end when the browser hangs up, for others may wait for it.
 func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *outcome {
 	out := &outcome{returnTo: a.returnTo, began: a.began, mode: a.mode}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), loginTimeout)
 	defer cancel()
+	ctx, done := m.observe(ctx, "callback")
+	defer func() { done(out.wrong()) }()
 	p, rec, err := m.provider(a.provider), (*record)(nil), errProviderGone
 	if p != nil {
 		rec, err = m.exchange(ctx, p, a, params)
@@ -159,7 +171,7 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 	out.rec = rec
 	continued := a.mode == modeFrame // nobody has signed in: it is the session of before
 	if !continued {
-		if err := m.greet(r, a, rec); err != nil {
+		if err := m.greet(ctx, r, a, rec); err != nil {
 			out.err = &Error{Status: http.StatusForbidden, Reason: ReasonLoginRefused, Err: err}
 			return out
 		}
@@ -207,9 +219,9 @@ func (m *Manager) exchange(ctx context.Context, p *provider, a *attempt, params 
 	}, nil
 }
 
-// userInfo gives the claims that Config.UserInfoClaims names; nil: it names none.
+// userInfo gives the claims that Config.UserInfoClaims names; nil: nobody is asked.
 func (m *Manager) userInfo(ctx context.Context, p *provider, tokens *client.Tokens) ([]byte, error) {
-	if len(m.cfg.UserInfoClaims) == 0 {
+	if len(m.cfg.UserInfoClaims) == 0 || tokens.IDToken == nil { // an account has all there is
 		return nil, nil
 	}
 	info, err := p.rp.UserInfo(ctx, tokens)
@@ -220,11 +232,11 @@ func (m *Manager) userInfo(ctx context.Context, p *provider, tokens *client.Toke
 }
 
 // greet runs Config.OnLogin and keeps what it has set in rec.
-func (m *Manager) greet(r *http.Request, a *attempt, rec *record) error {
+func (m *Manager) greet(ctx context.Context, r *http.Request, a *attempt, rec *record) error {
 	if m.cfg.OnLogin == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), loginTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loginTimeout)
 	defer cancel()
 	s := &Session{m: m, r: r, presented: rec, provider: m.provider(rec.provider), loginData: a.data, grant: rec.grant(), stored: rec.values}
 	err := m.cfg.OnLogin(ctx, s)

@@ -176,10 +176,12 @@ type Config struct {
 	// in the middle of things, by several goroutines at once: it should be quick, and hand
 	// over what is slow. nil: nobody is told.
 	OnEvent func(context.Context, Event)
-	// Observe is told when an operation that may take its time begins (login, callback,
-	// refresh, logout, backchannel-logout, store), and the function it returns when that is
-	// over, with what went wrong. The context it returns is that of the operation: the place
-	// for a span of a trace. nil: nobody is told.
+	// Observe is told when an operation that may take its time begins, and the function it
+	// returns when that is over, with what went wrong: login (before the browser is sent
+	// away; what the user does at the provider is no part of it), callback, refresh, logout,
+	// backchannel-logout, store. The context it returns is that of the operation: the place
+	// for a span of a trace, which requests to the provider and hooks then have. nil: nobody
+	// is told.
 	Observe func(ctx context.Context, operation string) (context.Context, func(error))
 
 	Logger *slog.Logger     // nil: slog.Default()

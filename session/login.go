@@ -149,7 +149,9 @@ func (m *Manager) writeAttempt(w http.ResponseWriter, r *http.Request, a *attemp
 	return m.cookies.writeAttempt(w.Header(), r, a, post)
 }
 
-func (m *Manager) newAttempt(r *http.Request, p *provider, opts *LoginOptions, why loginPurpose) (*attempt, error) {
+func (m *Manager) newAttempt(r *http.Request, p *provider, opts *LoginOptions, why loginPurpose) (a *attempt, err error) {
+	ctx, done := m.observe(r.Context(), "login")
+	defer func() { done(err) }()
 	authorize := new(client.AuthorizeOptions)
 	if given := opts.Authorize; given != nil {
 		*authorize = *given
@@ -178,7 +180,7 @@ func (m *Manager) newAttempt(r *http.Request, p *provider, opts *LoginOptions, w
 		}
 		authorize.Extra.Set("id_token_hint", why.idToken.Raw())
 	}
-	login, err := p.rp.Authorize(r.Context(), authorize)
+	login, err := p.rp.Authorize(ctx, authorize)
 	if err != nil {
 		return nil, err
 	}

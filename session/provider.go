@@ -96,7 +96,7 @@ func (m *Manager) providerFor(r *http.Request, wanted string) (*provider, error)
 			wanted = rec.provider
 		}
 		if m.cfg.ChooseProvider != nil {
-			wanted = m.cfg.ChooseProvider(r)
+			wanted = or(m.cfg.ChooseProvider(r), wanted)
 		}
 		if wanted == "" {
 			return nil, nil

@@ -177,6 +177,12 @@ func TestChooseProvider(t *testing.T) {
 	if resp := b.get("/auth/login"); resp.StatusCode != http.StatusOK {
 		t.Errorf("no choice: %d", resp.StatusCode)
 	}
+	b.signInAt(blue, "blue", "alice")
+	for _, target := range []string{"/auth/login", "/auth/switch"} { // it does not say, so the session does
+		if location := b.get(target).Header.Get("Location"); !strings.HasPrefix(location, blue.Issuer()+"/") {
+			t.Errorf("%s of a user of blue: sent to %q", target, location)
+		}
+	}
 }
 
 func TestSwitchAccount(t *testing.T) {
