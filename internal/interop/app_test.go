@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -27,6 +28,7 @@ type app struct {
 	rp       *client.Client
 	auth     *session.Manager
 	entered  atomic.Int64
+	visits   visits
 	log      *lockedBuffer
 	mux      *http.ServeMux
 }
@@ -113,6 +115,7 @@ func (a *app) open(auth *session.Manager) {
 // ServeHTTP implements http.Handler.
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.entered.Add(1)
+	a.visits.add(r.URL.RequestURI())
 	a.mux.ServeHTTP(w, r)
 }
 
@@ -122,6 +125,31 @@ func (a *app) page(path, html string) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		io.WriteString(w, "<!doctype html>"+html)
 	})
+}
+
+// visits are the addresses that were asked for, oldest first.
+type visits struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (v *visits) add(address string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.all = append(v.all, address)
+}
+
+// to counts those of addresses that begin with prefix.
+func (v *visits) to(prefix string) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := 0
+	for _, address := range v.all {
+		if strings.HasPrefix(address, prefix) {
+			n++
+		}
+	}
+	return n
 }
 
 func (a *app) who(w http.ResponseWriter, r *http.Request) {
