@@ -81,7 +81,7 @@ const checkSessionScript = `var d=document.body.dataset,op=document.getElementBy
 const checkSessionScriptHash = `1Ul7DuD3EqCViXnwf0z8JeM4MzVp3rKocd6fLtabIbc=`
 
 func (m *Manager) serveCheckSession(w http.ResponseWriter, r *http.Request, s *Session) {
-	frame, err := m.providerFrame(r, s)
+	frame, asked, err := m.providerFrames(r, s)
 	if err != nil {
 		m.fail(w, r, startError(err))
 		return
@@ -90,13 +90,17 @@ func (m *Manager) serveCheckSession(w http.ResponseWriter, r *http.Request, s *S
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
+	framed := origin.Of(frame)
+	if other := origin.Of(asked); other != framed {
+		framed += " " + other
+	}
 	again := ""
 	if r.URL.Query().Has(againField) {
 		again = "1"
 	}
 	writeScriptPage(w, scriptPage{
 		title: "Session", scriptHash: checkSessionScriptHash, script: checkSessionScript,
-		policy: "frame-src 'self' " + origin.Of(frame) + "; connect-src 'self'; frame-ancestors 'self'",
+		policy: "frame-src 'self' " + framed + "; connect-src 'self'; frame-ancestors 'self'",
 		body: "<body" + attribute("channel", m.cfg.Name) + attribute("origin", origin.Of(frame)) + attribute("again", again) +
 			attribute("message", s.provider.rp.ClientID()+" "+s.tokens().SessionState) +
 			attribute("page", m.cfg.checkSessionPath()) + attribute("recheck", m.cfg.checkSessionPath()+"?"+recheckField+"=1") + `>
@@ -109,16 +113,21 @@ func attribute(name, value string) string {
 	return " data-" + name + `="` + html.EscapeString(value) + `"`
 }
 
-// providerFrame is the address of the provider's frame; nil: there is nothing to ask.
-func (m *Manager) providerFrame(r *http.Request, s *Session) (*url.URL, error) {
+// providerFrames are the addresses of the provider in frames: of the one that watches, and of
+// the one that is asked once, which may be at another origin. nil: there is nothing to ask.
+func (m *Manager) providerFrames(r *http.Request, s *Session) (watches, asked *url.URL, err error) {
 	if !s.SignedIn() || s.tokens().SessionState == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	metadata, err := s.provider.rp.Metadata(r.Context())
 	if err != nil || metadata.CheckSessionIframe == "" {
-		return nil, err
+		return nil, nil, err
 	}
-	return url.Parse(metadata.CheckSessionIframe)
+	if watches, err = url.Parse(metadata.CheckSessionIframe); err != nil {
+		return nil, nil, err
+	}
+	asked, err = url.Parse(metadata.AuthorizationEndpoint)
+	return watches, asked, err
 }
 
 // recheck asks the provider, in a frame of the page above and of nobody else's, whether the

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -25,7 +26,9 @@ type app struct {
 	loopback string // where programs without a browser's names find it, over plain http
 	reg      registration
 	rp       *client.Client
+	auth     *session.Manager
 	entered  atomic.Int64
+	visits   visits
 	log      *lockedBuffer
 	mux      *http.ServeMux
 }
@@ -46,6 +49,14 @@ func startApp(t *testing.T, p *provider, change metadata, configure func(*sessio
 // startSecureProvider.
 func startSecureApp(t *testing.T, p *provider, change metadata, configure func(*session.Config)) *app {
 	t.Helper()
+	a := listenSecurely(t)
+	a.start(t, p, p.register(t, a.url+"/auth/callback", change), configure)
+	return a
+}
+
+// listenSecurely gives an app its addresses, and nothing to answer with yet.
+func listenSecurely(t *testing.T) *app {
+	t.Helper()
 	a := &app{}
 	plain := httptest.NewServer(a)
 	t.Cleanup(plain.Close)
@@ -54,25 +65,33 @@ func startSecureApp(t *testing.T, p *provider, change metadata, configure func(*
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	a.url, a.loopback = strings.Replace(srv.URL, "127.0.0.1", "rp.test", 1), plain.URL
-	a.start(t, p, p.register(t, a.url+"/auth/callback", change), configure)
 	return a
 }
 
 // start opens the app as a client of the provider.
 func (a *app) start(t *testing.T, p *provider, reg registration, configure func(*session.Config)) {
 	t.Helper()
-	a.reg, a.log = reg, &lockedBuffer{}
+	a.reg = reg
 	a.rp = p.client(t, a.reg, func(cfg *client.Config) { cfg.HTTPClient = p.http })
+	a.startSessions(t, a.rp, func(cfg *session.Config) {
+		cfg.Transport = p.http.Transport
+		if configure != nil {
+			configure(cfg)
+		}
+	})
+}
+
+// startSessions opens the app with sessions; rp is nil where they are with several providers.
+func (a *app) startSessions(t *testing.T, rp *client.Client, configure func(*session.Config)) {
+	t.Helper()
+	a.log = &lockedBuffer{}
 	cfg := session.Config{
-		Secrets:   []string{"0123456789abcdef-interop-0123456789ABCDEF"},
-		Name:      "interop",
-		Transport: p.http.Transport,
-		Logger:    slog.New(slog.NewTextHandler(a.log, nil)),
+		Secrets: []string{"0123456789abcdef-interop-0123456789ABCDEF"},
+		Name:    "interop",
+		Logger:  slog.New(slog.NewTextHandler(a.log, nil)),
 	}
-	if configure != nil {
-		configure(&cfg)
-	}
-	auth, err := session.New(a.rp, cfg)
+	configure(&cfg)
+	auth, err := session.New(rp, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +105,7 @@ func (a *app) start(t *testing.T, p *provider, reg registration, configure func(
 
 // open makes the pages.
 func (a *app) open(auth *session.Manager) {
+	a.auth = auth
 	a.mux = http.NewServeMux()
 	auth.Routes(a.mux)
 	a.mux.Handle("/who", auth.Require(http.HandlerFunc(a.who)))
@@ -95,7 +115,41 @@ func (a *app) open(auth *session.Manager) {
 // ServeHTTP implements http.Handler.
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.entered.Add(1)
+	a.visits.add(r.URL.RequestURI())
 	a.mux.ServeHTTP(w, r)
+}
+
+// page is what the app shows at path: HTML, as it stands.
+func (a *app) page(path, html string) {
+	a.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		io.WriteString(w, "<!doctype html>"+html)
+	})
+}
+
+// visits are the addresses that were asked for, oldest first.
+type visits struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (v *visits) add(address string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.all = append(v.all, address)
+}
+
+// to counts those of addresses that begin with prefix.
+func (v *visits) to(prefix string) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := 0
+	for _, address := range v.all {
+		if strings.HasPrefix(address, prefix) {
+			n++
+		}
+	}
+	return n
 }
 
 func (a *app) who(w http.ResponseWriter, r *http.Request) {

@@ -177,6 +177,19 @@ func (b *tab) cookies(host string) []*network.Cookie {
 	return mine
 }
 
+// forgetSession takes the cookies of all apps at rp.test away, as time does.
+func forgetSession(b *tab) {
+	b.t.Helper()
+	for _, c := range b.cookies("rp.test") {
+		ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
+		_, err := chromedp.Call(ctx, network.DeleteCookies, network.DeleteCookiesParams{Name: c.Name, Domain: c.Domain, Path: c.Path})
+		cancel()
+		if err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
 // login passes the sign-in and consent pages of op, which must be what the tab shows
 // or is about to show; it ends on a page of the relying party at origin.
 func (b *tab) login(p *provider, user, origin string) {
@@ -193,6 +206,14 @@ func (b *tab) fillIn(p *provider, user string) {
 		chromedp.SetValue(chromedp.CSS("input[name=login]"), user),
 		chromedp.SetValue(chromedp.CSS("input[name=password]"), "pw"),
 	)
+}
+
+// finish sends the provider's page in a window that closes by itself at the end.
+func (b *tab) finish(p *provider) {
+	b.t.Helper()
+	b.do(chromedp.Click(chromedp.CSS("#ok")))
+	b.arrive(origin(b.t, p.Issuer)+"/interaction/", "input[name=prompt][value=consent]")
+	b.do(chromedp.Click(chromedp.CSS("#ok")))
 }
 
 // submit sends the provider's page, consents if asked, and arrives at site.

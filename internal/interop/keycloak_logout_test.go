@@ -97,7 +97,8 @@ func TestKeycloakBackChannelAtSignOut(t *testing.T) {
 }
 
 // A framedSite is a relying party's side of what happens in frames: it remembers who framed
-// /frame, and shows Keycloak's check_session_iframe at /watch.
+// /frame, and shows Keycloak's check_session_iframe at /watch. At /changed it is a provider's
+// check_session_iframe that says so all the time.
 type framedSite struct {
 	*httptest.Server
 	frames chan *http.Request
@@ -111,6 +112,10 @@ func startFramedSite(t *testing.T) *framedSite {
 	mux.HandleFunc("/watch", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.Write([]byte(watchPage))
+	})
+	mux.HandleFunc("/changed", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.Write([]byte(`<!doctype html><script>setInterval(() => parent.postMessage('changed', '*'), 20)</script>`))
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")

@@ -3,11 +3,8 @@ package interop
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"slices"
-	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/target"
@@ -78,28 +75,4 @@ func (b *tab) awaitClosed() {
 		all, err := chromedp.Targets(b.ctx)
 		return err == nil && !slices.ContainsFunc(all, func(info *target.Info) bool { return info.TargetID == id }), err
 	})
-}
-
-// A window of the page's own goes through the provider, tells the page, and closes itself.
-func TestPopupInChromium(t *testing.T) {
-	a := startApp(t, op, nil, nil)
-	page := func(path, html string) {
-		a.mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/html")
-			io.WriteString(w, "<!doctype html>"+html)
-		})
-	}
-	page("/opener", `<button id="open" onclick="open('/who', 'popup', 'popup')">open</button><p id="told"></p>
-<script>addEventListener('message', e => { if (e.origin === location.origin) told.textContent = e.data })</script>`)
-	page("/done", `<script>opener.postMessage('done', location.origin); close()</script>`)
-	b := newTab(t)
-	b.open(a.url + "/opener")
-	window := b.popup("#open")
-	window.login(op, "alice", a.url)
-	window.awaitText("#who", "alice")
-	window.do(chromedp.Evaluate[chromedp.Void]("void setTimeout(() => { location.href = '/done' })"))
-	window.awaitClosed()
-	b.awaitText("#told", "done")
-	b.open(a.url + "/who")
-	b.awaitText("#who", "alice")
 }

@@ -20,6 +20,8 @@
 //                     google: that product's issuer form, paths and claims
 //   OP_POST_METHODS=1 allow POST to the authorization and end-session
 //                     endpoints; needs https (SameSite=None session cookie)
+//   OP_COOP=1         its pages want a window for themselves
+//                     (Cross-Origin-Opener-Policy: same-origin)
 //
 // Test controls, not part of the provider: GET or POST /__op/NAME
 //   GET  events                what the provider emitted, oldest first
@@ -29,6 +31,7 @@
 //   POST release               ...until this
 //   POST user                  {"sub":..., claims...} change a user's claims
 //   POST revoke-sessions       {"sub":...} forget the user's provider sessions
+//   POST age-sessions          {"sub":...,"seconds":...} the user authenticated that much earlier
 //   POST end-user              {"sub":...} the same, and tell the clients: logout tokens with sub alone
 //   POST end-session           {"sid":...} one session, by the sid that one client knows: tokens with sid alone
 //   POST logout-token          {"client":id,"sub":...,"sid":...} make one, and send it to nobody
@@ -48,7 +51,7 @@ import { endSession, endUser, logoutToken } from './logout.mjs';
 import { interactions } from './pages.mjs';
 import { addResource } from './resources.mjs';
 import { SHAPES } from './shapes.mjs';
-import { forgetAccessTokens, liveAccessTokens, takeSessions } from './store.mjs';
+import { ageSessions, forgetAccessTokens, liveAccessTokens, takeSessions } from './store.mjs';
 
 const { env } = process;
 const host = env.OP_HOST || 'localhost';
@@ -130,6 +133,7 @@ const controls = {
   },
   user({ sub, ...claims }) { users.set(sub, claims); return claims; },
   'revoke-sessions': ({ sub }) => ({ n: takeSessions((session) => session.accountId === sub).length }),
+  'age-sessions': ({ sub, seconds }) => ({ n: ageSessions(sub, seconds) }),
   'end-user': (body) => endUser(provider, body),
   'end-session': (body) => endSession(provider, body),
   'logout-token': (body) => logoutToken(provider, body),
@@ -162,6 +166,7 @@ function handler(req, res) {
     control(req, res, pathname.slice('/__op/'.length));
     return;
   }
+  if (env.OP_COOP === '1') res.setHeader('cross-origin-opener-policy', 'same-origin');
   requests.push({ method: req.method, path: pathname });
   if (shape?.logout?.path === pathname) { // ends the session without asking, as the product's own endpoint does
     res.writeHead(302, { location: searchParams.get(shape.logout.to) ?? '/', 'set-cookie': ['_session=; Path=/; Max-Age=0', '_session.sig=; Path=/; Max-Age=0'] });

@@ -25,6 +25,9 @@ export function policy(dev) {
     const ask = check.check;
     check.check = (ctx) => !ctx.oidc.client.x_ignores_acr && ask(ctx);
   }
+  const age = checks.get('max_age');
+  const tooOld = age.check;
+  age.check = (ctx) => !ctx.oidc.client.x_ignores_max_age && tooOld(ctx);
   if (!dev) p.add(new interactionPolicy.Prompt({ name: 'select_account', requestable: true }), 0);
   return p;
 }

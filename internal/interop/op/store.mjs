@@ -55,6 +55,13 @@ export function takeSessions(match) {
   return taken.map(([, { payload }]) => payload);
 }
 
+// ageSessions moves when a user authenticated into the past.
+export function ageSessions(accountId, seconds) {
+  const all = [...entries].filter(([key, { payload }]) => key.startsWith('Session:') && payload.accountId === accountId);
+  for (const [, { payload }] of all) payload.loginTs -= seconds;
+  return all.length;
+}
+
 function accessTokens(clientId) {
   const now = Date.now();
   return [...entries].filter(([key, { payload, expires }]) => key.startsWith('AccessToken:') && payload.clientId === clientId && expires >= now);
