@@ -137,10 +137,10 @@ func after(last, now time.Time) time.Time {
 // handler runs. While the provider is in trouble the session goes on; when the
 // grant is over, so is the session.
 func (m *Manager) renew(ctx context.Context, s *Session) {
-	if !s.SignedIn() || !s.grant.due(m.cfg.Now()) {
+	if !s.SignedIn() || !s.grant.due("", m.cfg.Now()) {
 		return
 	}
-	_, err := s.refresh(ctx, s.grant, "")
+	_, err := s.refresh(ctx, s.grant, "", "")
 	var failed *failure
 	if errors.As(err, &failed) && failed.dead {
 		s.reason, s.clear = failed.reason, true
