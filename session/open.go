@@ -40,7 +40,7 @@ func (m *Manager) open(s *Session, r *http.Request) {
 		return
 	default:
 		s.presented, s.provider = rec, m.provider(rec.provider)
-		s.whole = m.cfg.SessionsInStore && !rec.inStore()
+		s.whole = !rec.inStore()
 		err = m.recall(r.Context(), rec)
 		s.judge(rec, err, now)
 	}

@@ -248,7 +248,7 @@ func (f *refresher) resultUntil(want renewal) time.Time {
 
 // ignore is for what does not change the outcome.
 func (f *refresher) ignore(ctx context.Context, want renewal, err error) {
-	if err != nil && !errors.Is(err, errEnded) {
+	if err != nil {
 		f.warn(ctx, want, "session: a refresh was not shared", err)
 	}
 }

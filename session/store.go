@@ -14,7 +14,8 @@ import (
 // compare or to lock.
 //
 // Package sessiontest has its contract as tests. Implementations are safe for concurrent
-// use, and what one process has saved, every other loads from then on.
+// use, and what one process has saved, every other loads from then on. A call returns when
+// its ctx ends, which is after two seconds.
 type Store interface {
 	// Load gives the values of those keys that have one, in one round trip. A key that
 	// was never saved, or was deleted, or has expired is not in the map, and no error. An
