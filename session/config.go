@@ -74,16 +74,25 @@ type Config struct {
 	// or revoked by the provider, is over in all of them, and so is the result of a refresh
 	// known to all. nil: this process remembers by itself.
 	//
-	// Each request with a session asks it once. While it fails, the revocations this
-	// process knows of stand for five minutes, and then requests with a session are answered
-	// with 503; all others go on.
+	// Each request with a session asks it once, for 2 s at most. While it fails, what this
+	// process knows of revocations stands for five minutes since its last good answer. Then
+	// requests with a session are answered with 503, and their cookies stay; all others,
+	// and sign-ins, go on. A process that begins meanwhile knows nothing, and answers 503.
+	//
+	// A Store that loses what it was given, or gives what it had before, brings back what
+	// was revoked: nobody can tell. It never gives anybody a session or a token that their
+	// cookie does not open.
 	Store Store
 	// SessionsInStore keeps the sessions in Store, and in the cookie only the key that
-	// opens them there: for tokens larger than cookies take, or that should not leave the
-	// server. It needs Store.
+	// opens them there: for tokens larger than cookies take, up to 64 KiB, or that should
+	// not leave the server. It needs Store, and while that is down there are no sessions.
+	// Sessions that are in cookies move there with their next change; those in the Store
+	// stay there when this is switched off again.
 	SessionsInStore bool
 	// Locker has one process at a time use a refresh token. nil: Store, if it is a Locker
-	// too, as those of session/redisstore are; otherwise each process for itself.
+	// too, as those of session/redisstore are; otherwise each process looks in the Store
+	// whether another has begun, which goes wrong when two begin within a moment. While it
+	// is down, likewise. It needs Store.
 	Locker Locker
 
 	// Claims are what to keep of the ID token, by name, beside what a session always keeps:

@@ -28,6 +28,22 @@
 // nothing back: neither old tokens nor a session that was signed out. Processes
 // that share the secrets share sessions, but not this memory.
 //
+// # What several processes share
+//
+// With [Config].Store they share it too, and see hashes and ciphertext in it:
+//
+//	kind     under a hash of                  what
+//	ended    the session                      why, and since when
+//	revoked  issuer and user, or their sid    which sessions are over, by time; kept for Config.Lifetime
+//	refresh  session and refresh token        who has begun to use it, or, for an hour, what came of it
+//	session  the session                      all of it, with Config.SessionsInStore
+//
+// The last two are sealed with AES-256-GCM under a key that only the cookie has. Which
+// users there are and when they were active, a Store can guess; what they may do, it can
+// not. It is asked once for each request with a session. With [Config].Locker one process
+// uses a refresh token, saves what came of it before anybody uses that, and all others
+// find it: also those that come with a cookie of before.
+//
 // # What to do beside it
 //
 // The session cookie is SameSite=Lax, which browsers do not send with a POST

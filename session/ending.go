@@ -26,9 +26,6 @@ var endingReasons = [...]string{
 // more, in another tab. They may still read; they write no cookie.
 const replacedGrace = time.Minute
 
-// byUser says that the browser may have another session by now.
-func (e ending) byUser() bool { return e.reason == ReasonSignedOut || e.reason == ReasonReplaced }
-
 // merge does not depend on who comes first: the stronger reason, and the earlier end.
 func (e ending) merge(other ending) ending {
 	if other.at.Before(e.at) {

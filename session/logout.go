@@ -37,8 +37,9 @@ const logoutTimeout = 5 * time.Second
 // Cookies and storage of the app's own are not touched: there is no
 // Clear-Site-Data, which would take those of other apps on the same domain along.
 //
-// Without a shared store other processes cannot know that a session is over: a
-// copy of the cookie taken before is good there until the session ends.
+// Without a Store other processes cannot know that a session is over: a copy of the
+// cookie taken before is good there until the session ends. So it is where the Store is
+// down at that moment, which the log says.
 func (m *Manager) LogoutHandler() http.Handler {
 	return m.allow(func(w http.ResponseWriter, r *http.Request) {
 		forbidStoring(w.Header())

@@ -40,7 +40,7 @@ func (m *Manager) open(s *Session, r *http.Request) {
 		return
 	default:
 		s.presented, s.provider = rec, m.provider(rec.provider)
-		s.whole = m.cfg.SessionsInStore && !rec.inStore()
+		s.whole = !rec.inStore()
 		err = m.recall(r.Context(), rec)
 		s.judge(rec, err, now)
 	}
@@ -139,10 +139,10 @@ func after(last, now time.Time) time.Time {
 // handler runs. While the provider is in trouble the session goes on; when the
 // grant is over, so is the session.
 func (m *Manager) renew(ctx context.Context, s *Session) {
-	if !s.SignedIn() || !s.grant.due(m.cfg.Now()) {
+	if !s.SignedIn() || !s.grant.due("", m.cfg.Now()) {
 		return
 	}
-	_, err := s.refresh(ctx, s.grant, "")
+	_, err := s.refresh(ctx, s.grant, "", "")
 	var failed *failure
 	if errors.As(err, &failed) && failed.dead {
 		s.reason, s.clear = failed.reason, true

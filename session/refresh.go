@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/postern-go/postern/client"
-	"github.com/postern-go/postern/jwtverify"
 )
 
 const (
@@ -45,18 +44,26 @@ type grant struct {
 	kept   bool // the Store has it
 }
 
-// due says whether to refresh. Without a refresh token, or without a known end,
-// there is nothing to do.
-func (g grant) due(now time.Time) bool {
-	if g.tokens.RefreshToken == "" || g.tokens.Expiry.IsZero() {
-		return false
+// of gives the tokens for a resource, or for the usual one, which is the empty string;
+// nil: there are none yet.
+func (g grant) of(resource string) *client.Tokens {
+	if resource == "" {
+		return g.tokens
 	}
-	return !now.Before(g.tokens.RefreshAt())
+	return g.others[resource]
 }
 
-// over says whether the access token has expired.
-func (g grant) over(now time.Time) bool {
-	return !g.tokens.Expiry.IsZero() && !now.Before(g.tokens.Expiry)
+// due says whether to refresh. Without a refresh token, or without a known end,
+// there is nothing to do.
+func (g grant) due(resource string, now time.Time) bool {
+	t := g.of(resource)
+	return g.tokens.RefreshToken != "" && (t == nil || !t.Expiry.IsZero() && !now.Before(t.RefreshAt()))
+}
+
+// over says whether the access token has expired, or there is none.
+func (g grant) over(resource string, now time.Time) bool {
+	t := g.of(resource)
+	return t == nil || !t.Expiry.IsZero() && !now.Before(t.Expiry)
 }
 
 // A refresher refreshes each grant once, however many requests want it, and
@@ -82,7 +89,8 @@ type refresher struct {
 type refresh struct {
 	done  chan struct{}
 	grant grant
-	found bool // another process had it already, and it may be old itself
+	found bool   // another process had it already, and it may be old itself
+	about string // the resource it was for
 	err   error
 }
 
@@ -91,7 +99,28 @@ type renewal struct {
 	rp       *client.Client
 	rec      *record // the session, as it was presented; not changed
 	grant    grant
+	resource string // which access token is wanted; empty: the usual one
 	rejected string // an access token that an API refused; empty: refresh if it is due
+}
+
+// met says whether g is what was wished for.
+func (want *renewal) met(g grant, now time.Time) bool {
+	t := g.of(want.resource)
+	switch {
+	case t == nil:
+		return false
+	case want.rejected != "":
+		return t.AccessToken != want.rejected
+	}
+	return !g.due(want.resource, now)
+}
+
+// failureKey: an API that the provider knows nothing of does not stop the usual refresh.
+func (want *renewal) failureKey(key memoryKey) memoryKey {
+	if want.resource == "" {
+		return key
+	}
+	return keyOf("refresh for", string(key[:]), want.resource)
 }
 
 func newRefresher(m *Manager) *refresher {
@@ -162,10 +191,16 @@ func (f *refresher) refresh(ctx context.Context, want renewal) (grant, error) {
 		case <-ctx.Done():
 			return grant{}, fmt.Errorf("waiting for a refresh: %w", context.Cause(ctx))
 		}
-		if underway.err != nil || !underway.found {
-			return underway.grant, underway.err
+		var failed *failure
+		switch same := underway.about == want.resource; {
+		case errors.As(underway.err, &failed) && (same || failed.dead):
+			return grant{}, failed
+		case underway.err != nil: // what it was for is none of our business
+		case same && !underway.found:
+			return underway.grant, nil
+		default:
+			want.grant = underway.grant
 		}
-		want.grant = underway.grant
 	}
 	return grant{}, errTooManyGenerations
 }
@@ -182,11 +217,11 @@ func (f *refresher) join(ctx context.Context, want renewal) (*refresh, grant, er
 	defer f.mu.Unlock()
 	now, id := f.now(), want.rec.id
 	g := f.newest(id, want.grant, now)
-	if g.tokens.AccessToken != want.rejected && (want.rejected != "" || !g.due(now)) {
+	if want.met(g, now) {
 		return nil, g, nil
 	}
 	key := refreshKey(id, g)
-	failed, ok := f.failures.get(key, now)
+	failed, ok := f.failures.get(want.failureKey(key), now)
 	if ok && (failed.dead || now.Before(failed.retry)) {
 		return nil, grant{}, failed
 	}
@@ -194,13 +229,13 @@ func (f *refresher) join(ctx context.Context, want renewal) (*refresh, grant, er
 		return underway, grant{}, nil
 	}
 	if want.rejected != "" {
-		pause := keyOf("rejected", string(id[:]))
+		pause := keyOf("rejected", string(id[:]), want.resource)
 		if _, ok := f.rejected.get(pause, now); ok {
 			return nil, grant{}, errRejectedAgain
 		}
 		f.rejected.put(pause, struct{}{}, now, now.Add(rejectedPause))
 	}
-	underway := &refresh{done: make(chan struct{})}
+	underway := &refresh{done: make(chan struct{}), about: want.resource}
 	f.running[key] = underway
 	want.grant = g
 	go f.run(context.WithoutCancel(ctx), key, want, underway)
@@ -248,7 +283,7 @@ func (f *refresher) settle(key memoryKey, want renewal, underway *refresh, fresh
 		ends := f.m.ends(want.rec)
 		f.results.put(key, fresh, now, ends)
 		f.sources.put(refreshKey(want.rec.id, fresh), key, now, ends)
-		f.failures.forget(key)
+		f.failures.forget(want.failureKey(key))
 	}
 	delete(f.running, key)
 	close(underway.done)
@@ -278,7 +313,7 @@ var errOtherUser = errors.New("the refreshed ID token is another user's")
 // request sends the token request.
 func (f *refresher) request(ctx context.Context, want renewal) (grant, error) {
 	old := want.grant
-	fresh, err := want.rp.Refresh(ctx, old.tokens)
+	fresh, err := want.send(ctx)
 	if err != nil {
 		return grant{}, err
 	}
@@ -288,7 +323,7 @@ func (f *refresher) request(ctx context.Context, want renewal) (grant, error) {
 	if !ok || is.user() != was.user() {
 		return grant{}, errOtherUser
 	}
-	return grant{tokens: withClaims(fresh, f.claims), others: old.others, saved: after(old.saved, f.now())}, nil
+	return old.with(want.resource, withClaims(fresh, f.claims), after(old.saved, f.now())), nil
 }
 
 // bury ends the session of a grant that is found to be over, everywhere: its cookie may
@@ -301,65 +336,6 @@ func (f *refresher) bury(want renewal, err error) {
 		f.m.end(presenceOf(want.rec), failed.reason, f.now())
 	}
 }
-
-// A failure is a refresh that did not work, remembered so that not every
-// request tries again.
-type failure struct {
-	reason string
-	err    error
-	dead   bool      // the grant is over
-	retry  time.Time // else: not before
-	count  int       // in a row
-}
-
-func (e *failure) Error() string { return e.err.Error() }
-
-// Unwrap gives ErrSignIn too where the grant is over.
-func (e *failure) Unwrap() []error {
-	if e.dead {
-		return []error{ErrSignIn, e.err}
-	}
-	return []error{e.err}
-}
-
-func (f *refresher) fail(key memoryKey, want renewal, now time.Time, err error) *failure {
-	failed := judge(err)
-	until := f.m.ends(want.rec)
-	if !failed.dead {
-		if last, ok := f.failures.get(key, now); ok {
-			failed.count = last.count + 1
-		}
-		failed.retry = now.Add(min(firstBackoff<<min(failed.count, 10), longestBackoff))
-		until = now.Add(failureMemory)
-	}
-	f.failures.put(key, failed, now, until)
-	return failed
-}
-
-// judge tells a dead grant from a provider in trouble, as client.Refresh does.
-func judge(err error) *failure {
-	failed := &failure{reason: ReasonRefreshFailed, err: err}
-	var claim *jwtverify.ClaimError
-	var over *overError
-	switch {
-	case errors.As(err, &over):
-		failed.reason, failed.dead = over.reason, true
-	case errors.Is(err, errOtherUser), errors.As(err, &claim) && (claim.Claim == "sub" || claim.Claim == "iss"):
-		failed.reason, failed.dead = ReasonOtherUser, true
-	case errors.Is(err, client.ErrInvalidGrant):
-		failed.dead = true
-	}
-	return failed
-}
-
-// An overError is that a session is over, by what another process found out.
-type overError struct {
-	reason string
-	err    error
-}
-
-func (e *overError) Error() string { return e.err.Error() }
-func (e *overError) Unwrap() error { return e.err }
 
 // underway is the refresh of a grant that is running now; nil: none.
 func (f *refresher) underway(id sessionID, g grant) *refresh {

@@ -99,7 +99,7 @@ func (m *Manager) revoke(ctx context.Context, v revocation, keys ...memoryKey) e
 			}
 			known, ok := revocationOf(old)
 			if !ok { // whatever it was about has begun by now
-				known = revocation{created: now}
+				known = revocation{created: now}.stored()
 			}
 			return known.merge(v).binary(), ok && known.covers(v)
 		}))

@@ -45,7 +45,7 @@ type Session struct {
 	presented *record // the cookie; nil: none that opens
 	provider  *provider
 	reason    string // why nobody is signed in; empty: somebody is
-	whole     bool   // the cookie has all of a session that belongs into the Store
+	whole     bool   // the cookie has all of the session, also if it belongs into the Store
 	seenAt    time.Time
 	loginData []byte
 
@@ -281,7 +281,7 @@ func (s *Session) commit(h http.Header) {
 func (s *Session) writeCookies(h http.Header) bool {
 	now := s.m.cfg.Now()
 	e, ended := s.m.endingOf(s.presented, now)
-	if ended && (e.byUser() && s.SignedIn() || e.reason == ReasonReplaced) {
+	if ended && (e.reason == ReasonReplaced || e.reason == ReasonSignedOut && s.SignedIn()) {
 		return false
 	}
 	if ended || s.clear || s.over != "" {

@@ -28,6 +28,14 @@ func TestOneRoundTrip(t *testing.T) {
 		if n := store.asked(); n != 1 {
 			t.Errorf("%d questions for one request: %q", n, store.loads)
 		}
+		a.expireToken()
+		a.wantUser(b, "alice")
+		inStore := ticketOf(t, b).inStore()
+		for _, keys := range store.loads {
+			if record := strings.Contains(strings.Join(keys, " "), kindRecord); record != inStore {
+				t.Errorf("asked for the session: %t", record)
+			}
+		}
 	})
 }
 
@@ -146,6 +154,9 @@ func TestSignOutInTheStore(t *testing.T) {
 	}
 	if a.op.Count("revocation") == 0 {
 		t.Error("the tokens were not revoked")
+	}
+	if strings.Contains(a.logs.String(), "this process only") {
+		t.Error("the log says that it failed")
 	}
 }
 
@@ -471,10 +482,10 @@ func TestMergeIsVerified(t *testing.T) {
 }
 
 func TestRevocationBinary(t *testing.T) {
-	v := revocation{issued: testTime, created: testTime.Add(time.Second)}
+	v := revocation{issued: testTime, received: testTime.Add(2 * time.Second), created: testTime.Add(time.Second)}
 	data := v.binary()
 	got, ok := revocationOf(data)
-	if !ok || !got.covers(v) || got.created.After(v.created) || got.received.After(time.UnixMilli(0)) {
+	if !ok || !got.covers(v) || got.created.After(v.created) || got.received.After(v.received) {
 		t.Errorf("%v, %t", got, ok)
 	}
 	for _, bad := range [][]byte{nil, data[:len(data)-1], append(data[:len(data):len(data)], 0), append([]byte{2}, data[1:]...)} {
@@ -482,7 +493,11 @@ func TestRevocationBinary(t *testing.T) {
 			t.Errorf("%x is taken", bad)
 		}
 	}
-	for _, less := range []revocation{{received: testTime, created: v.created}, {issued: v.issued}} {
+	none := revocation{}.binary()
+	if got, ok := revocationOf(none); !ok || !revocation(revocation{}.stored()).covers(got) {
+		t.Errorf("none: %v, %t", got, ok)
+	}
+	for _, less := range []revocation{{received: v.received, created: v.created}, {issued: v.issued, received: v.received}, {issued: v.issued, created: v.created}} {
 		if less.covers(v) {
 			t.Errorf("%v covers %v", less, v)
 		}
@@ -561,5 +576,80 @@ func TestLockerWithoutStore(t *testing.T) {
 	_, err := New(testClient(t, appCallback), Config{Locker: &mapLocker{}})
 	if err == nil || !strings.Contains(err.Error(), "a Locker without a Store") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Two endings of one session are one in the Store, and nobody ends nobody.
+func TestEndingsMergeInTheStore(t *testing.T) {
+	store := newLockingStore()
+	nodes := cluster(t, 2, store)
+	now := nodes[0].op.Now().Truncate(time.Millisecond)
+	p := presence{id: sessionID{1}, ends: now.Add(time.Hour)}
+	for i, step := range []struct {
+		reason string
+		after  time.Duration
+		want   ending
+	}{
+		{ReasonReplaced, time.Minute, ending{ReasonReplaced, now.Add(time.Minute)}},
+		{ReasonReplaced, 0, ending{ReasonReplaced, now}},
+		{ReasonSignedOut, 0, ending{ReasonSignedOut, now}},
+		{ReasonReplaced, time.Hour, ending{ReasonSignedOut, now}},
+	} {
+		node := nodes[i%2]
+		node.m.end(p, step.reason, now.Add(step.after))
+		data, _ := store.get(node.m.endedName(p.id))
+		if got := endingOfBytes(data); got.reason != step.want.reason || !got.at.Equal(step.want.at) {
+			t.Errorf("step %d: got %v, want %v", i, got, step.want)
+		}
+	}
+	n := len(store.values)
+	nodes[0].m.end(presence{}, ReasonSignedOut, now)
+	if len(store.values) != n {
+		t.Error("the end of nobody is in the store")
+	}
+	if logs := nodes[0].logs.String(); strings.Contains(logs, "this process only") {
+		t.Errorf("the log says that it failed: %s", logs)
+	}
+}
+
+// A session whose provider names no session of its own is not hit by what is about those.
+func TestRevokedWithoutSID(t *testing.T) {
+	a := newApp(t)
+	rec := &record{identity: identity{issuer: "https://op.example.com", subject: "alice"}}
+	if err := a.m.revoke(t.Context(), revocation{created: a.op.Now()}, revokedSession(rec.identity.issuer, "")); err != nil {
+		t.Fatal(err)
+	}
+	if a.m.isRevoked(rec, a.op.Now()) {
+		t.Error("it is revoked")
+	}
+	rec.identity.sid = "x"
+	if err := a.m.revoke(t.Context(), revocation{created: a.op.Now()}, revokedSession(rec.identity.issuer, "x")); err != nil || !a.m.isRevoked(rec, a.op.Now()) {
+		t.Errorf("it is not revoked: %v", err)
+	}
+	for _, who := range [][2]string{{"", "alice"}, {"https://op.example.com", ""}} {
+		if err := a.m.RevokeUser(t.Context(), who[0], who[1]); err == nil || !strings.Contains(err.Error(), "are required") {
+			t.Errorf("RevokeUser of %q: %v", who, err)
+		}
+	}
+}
+
+// The app is told of sessions that are over, and not of what is none or not known.
+func TestTellOver(t *testing.T) {
+	var told []Event
+	a := newApp(t, func(cfg *appConfig) {
+		cfg.session.OnEvent = func(_ context.Context, e Event) { told = append(told, e) }
+	})
+	rec := testRecord()
+	rec.identity.subject = "alice"
+	a.m.tellOver(t.Context(), nil, ReasonUndecryptable)
+	a.m.tellOver(t.Context(), &record{}, ReasonUndecryptable)
+	a.m.tellOver(t.Context(), rec, ReasonStoreDown)
+	if len(told) != 0 {
+		t.Errorf("told %v", told)
+	}
+	a.m.tellOver(t.Context(), rec, ReasonIdle)
+	a.m.tellOver(t.Context(), rec, ReasonIdle)
+	if len(told) != 1 || told[0].Type != EventExpired || told[0].Reason != ReasonIdle || told[0].Subject != "alice" {
+		t.Errorf("told %v", told)
 	}
 }

@@ -170,7 +170,7 @@ func (f *refresher) recordIn(found map[string][]byte, want renewal, name string)
 	g := latest.grant()
 	g.kept = true
 	// What this process could not save is newer than what it could.
-	if f.newest(latest.id, g, f.now()).tokens.AccessToken == want.grant.tokens.AccessToken {
+	if f.newest(latest.id, g, f.now()).same(want.grant) {
 		return nil, nil
 	}
 	return &g, nil
@@ -248,7 +248,7 @@ func (f *refresher) resultUntil(want renewal) time.Time {
 
 // ignore is for what does not change the outcome.
 func (f *refresher) ignore(ctx context.Context, want renewal, err error) {
-	if err != nil && !errors.Is(err, errEnded) {
+	if err != nil {
 		f.warn(ctx, want, "session: a refresh was not shared", err)
 	}
 }

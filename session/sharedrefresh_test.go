@@ -51,6 +51,11 @@ func TestOneRefreshInAllProcesses(t *testing.T) {
 				if n := refreshes(nodes[0]); n != 1 {
 					t.Errorf("%d refreshes", n)
 				}
+				for _, line := range []string{"without a lock", "not shared", "for this process alone"} {
+					if strings.Contains(nodes[0].logs.String(), line) {
+						t.Errorf("%q in the log", line)
+					}
+				}
 			})
 		})
 	}
@@ -617,5 +622,217 @@ func TestRefreshEvents(t *testing.T) {
 	told("login ", "revoked revoked", "revoked revoked")
 	if observed["refresh"] == 0 || observed["store"] == 0 {
 		t.Errorf("observed %v", observed)
+	}
+}
+
+// wish is what a process wants that has the session of a browser.
+func wish(t testing.TB, a *app, b *browser) (want renewal, name string) {
+	t.Helper()
+	rec := ticketOf(t, b)
+	if err := a.m.recall(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	return renewal{rp: a.rp, rec: rec, grant: rec.grant()}, a.m.shared.key(kindRefresh, string(rec.id[:]), rec.tokens.RefreshToken)
+}
+
+// A session that ends just before its refresh is not refreshed; one that has been replaced
+// and may still be answered is.
+func TestEndedBeforeRefresh(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		for name, tt := range map[string]struct {
+			end  func(a *app, store *lockingStore, rec *record)
+			want string // a reason; empty: it is refreshed
+		}{
+			"not at all": {func(*app, *lockingStore, *record) {}, ""},
+			"signed out": {func(a *app, _ *lockingStore, rec *record) { a.m.end(presenceOf(rec), ReasonSignedOut, a.op.Now()) }, ReasonSignedOut},
+			"replaced": {func(a *app, _ *lockingStore, rec *record) {
+				a.m.end(presenceOf(rec), ReasonReplaced, a.op.Now().Add(time.Minute))
+			}, ""},
+			"gone": {func(a *app, store *lockingStore, rec *record) { store.drop(a.m.recordName(rec.id)) }, ReasonExpired},
+		} {
+			store := newLockingStore()
+			nodes := cluster(t, 2, store, mode)
+			a := nodes[0]
+			b := a.browser()
+			b.mustSignIn("alice")
+			want, _ := wish(t, a, b)
+			tt.end(nodes[1], store, want.rec)
+			_, _, err := a.m.refresher.renewShared(t.Context(), want)
+			if !want.rec.inStore() && name == "gone" {
+				tt.want = ""
+			}
+			if tt.want == "" {
+				if err != nil || refreshes(a) != 1 {
+					t.Errorf("%s: %v, %d refreshes", name, err, refreshes(a))
+				}
+				continue
+			}
+			if failed := judge(err); !failed.dead || failed.reason != tt.want || refreshes(a) != 0 {
+				t.Errorf("%s: %v, %d refreshes", name, err, refreshes(a))
+			}
+		}
+	})
+}
+
+// Who has no lock, for there is no Locker or it is down, waits for another's mark: until it
+// is gone, or there is a result, or it has been long enough.
+func TestWaitsForTheMark(t *testing.T) {
+	tests := map[string]struct {
+		used   bool                      // the refresh token is used up
+		during func(a *app, name string) // after half a second
+		after  time.Duration
+		want   string // reason; empty: it is refreshed
+	}{
+		"it stays":                {after: markPatience},
+		"it goes":                 {during: func(a *app, name string) { a.m.cfg.Store.Delete(context.Background(), name) }, after: 500 * time.Millisecond},
+		"it stays, and was used":  {used: true, after: markPatience + refusedPatience, want: ReasonRefreshLost},
+		"the store breaks":        {during: func(a *app, _ string) { broken(a.m.cfg.Store) }, after: 500 * time.Millisecond},
+		"it breaks, and was used": {used: true, during: func(a *app, _ string) { broken(a.m.cfg.Store) }, after: 500 * time.Millisecond, want: ReasonRefreshLost},
+	}
+	for name, tt := range tests {
+		for kind, newStore := range map[string]func() Store{
+			"no Locker":     func() Store { return &mapStore{} },
+			"a Locker down": func() Store { s := newLockingStore(); s.err = errTestStore; return s },
+		} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a := cluster(t, 1, newStore())[0]
+					defer a.op.Close()
+					b := a.browser()
+					b.mustSignIn("alice")
+					want, key := wish(t, a, b)
+					startedBy(a, want.rec, want.grant.tokens.RefreshToken, "another")
+					if tt.used {
+						if _, err := a.rp.Refresh(t.Context(), want.grant.tokens); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if tt.during != nil {
+						go func() { time.Sleep(500 * time.Millisecond); tt.during(a, key) }()
+					}
+					start := time.Now()
+					_, _, err := a.m.refresher.renewShared(t.Context(), want)
+					if d := time.Since(start); d < tt.after || d > tt.after+2*markInterval {
+						t.Errorf("after %v", d)
+					}
+					switch {
+					case tt.want == "" && err != nil:
+						t.Error(err)
+					case tt.want != "" && (err == nil || judge(err).reason != tt.want):
+						t.Errorf("%v", err)
+					}
+				})
+			})
+		}
+	}
+}
+
+func broken(store Store) {
+	switch s := store.(type) {
+	case *mapStore:
+		s.broken(down)
+	case *lockingStore:
+		s.broken(down)
+	}
+}
+
+// A dead grant is one at once where there is a lock, and a moment later where there is none.
+func TestDeadGrantTakesNoTime(t *testing.T) {
+	for _, locks := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var store Store = &mapStore{}
+			want := refusedPatience
+			if locks {
+				store, want = newLockingStore(), 0
+			}
+			a := cluster(t, 1, store)[0]
+			defer a.op.Close()
+			b := a.browser()
+			b.mustSignIn("alice")
+			a.op.RevokeGrants("alice")
+			time.Sleep(6 * time.Minute)
+			start := time.Now()
+			a.wantUser(b, "nobody: "+ReasonRefreshFailed)
+			if d := time.Since(start); d != want {
+				t.Errorf("with a lock %t: after %v", locks, d)
+			}
+		})
+	}
+}
+
+// An error that is no answer says nothing about the refresh token.
+func TestRefusedByNobody(t *testing.T) {
+	store := newLockingStore()
+	a := cluster(t, 1, store)[0]
+	b := a.browser()
+	b.mustSignIn("alice")
+	want, name := wish(t, a, b)
+	startedBy(a, want.rec, want.grant.tokens.RefreshToken, a.m.shared.process)
+	if _, _, err := a.m.refresher.refused(t.Context(), want, &turn{name: name, exclusive: true}, errTestStore); err != errTestStore {
+		t.Errorf("%v", err)
+	}
+	if _, ok := store.get(name); !ok {
+		t.Error("the mark is gone")
+	}
+}
+
+// A save that fails once is tried once more; and when it is done the mark is not needed.
+func TestRefreshIsSavedAtTheSecondTry(t *testing.T) {
+	store := newLockingStore()
+	a := cluster(t, 1, store, inStore)[0]
+	b := a.browser()
+	b.mustSignIn("alice")
+	want, name := wish(t, a, b)
+	a.expireToken()
+	failures := 1
+	store.broken(func(operation, key string) error {
+		if operation == "save" && strings.HasPrefix(key, kindRecord) && failures > 0 {
+			failures--
+			return errTestStore
+		}
+		return nil
+	})
+	fresh := access(b.fetch("/"))
+	rec := *want.rec
+	if err := a.m.recall(t.Context(), &rec); err != nil || rec.tokens.AccessToken != fresh || failures != 0 {
+		t.Errorf("not saved: %v", err)
+	}
+	if _, ok := store.get(name); ok {
+		t.Error("the mark is left")
+	}
+}
+
+// A result goes with the session, and after an hour.
+func TestResultsLife(t *testing.T) {
+	for name, tt := range map[string]struct{ lifetime, want time.Duration }{
+		"a long session": {12 * time.Hour, resultLife}, "a short one": {30 * time.Minute, 25 * time.Minute},
+	} {
+		store := newLockingStore()
+		a := cluster(t, 1, store, func(cfg *appConfig) { cfg.session.Lifetime = tt.lifetime })[0]
+		b := a.browser()
+		b.mustSignIn("alice")
+		_, key := wish(t, a, b)
+		a.op.Advance(4*time.Minute + 30*time.Second)
+		now := a.op.Now()
+		a.wantUser(b, "alice")
+		if life := store.values[key].expires.Sub(now); life < tt.want || life > tt.want+time.Minute {
+			t.Errorf("%s: %v", name, life)
+		}
+	}
+}
+
+// What opens and is no record is no result.
+func TestResultIsNoRecord(t *testing.T) {
+	store := newLockingStore()
+	a := cluster(t, 1, store)[0]
+	b := a.browser()
+	b.mustSignIn("alice")
+	want, name := wish(t, a, b)
+	sealed, err := resultKey(want).sealFor(name, []byte("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g := a.m.refresher.resultIn(sealed, want, name); g != nil {
+		t.Error("a result of nothing")
 	}
 }

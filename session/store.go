@@ -15,7 +15,8 @@ import (
 //
 // Package sessiontest has its contract as tests. Implementations are safe for concurrent
 // use, and what one process has saved, every other loads from then on. All three methods
-// give an error when ctx has ended. A time may be counted in whole seconds.
+// return with an error when ctx has ended, which for a call of this package is after two
+// seconds. A time may be counted in whole seconds.
 type Store interface {
 	// Load gives the values of those keys that have one, in one round trip. A key that
 	// was never saved, or was deleted, or has expired is not in the map, and no error. An

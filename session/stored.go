@@ -23,21 +23,14 @@ func (m *Manager) recordName(id sessionID) string {
 // encodeStored fails with a *TooLargeError.
 func (m *Manager) encodeStored(rec *record) ([]byte, error) {
 	plain, err := rec.appendBinary(nil)
-	if err != nil || len(plain) <= maxStored {
+	if len(plain) <= maxStored {
 		return plain, err
 	}
-	return nil, storedTooLarge(m.cookies.tooLarge(0, 0, rec), len(plain))
-}
-
-// storedTooLarge makes an error about cookies one about the Store.
-func storedTooLarge(err error, size int) error {
-	e, ok := err.(*TooLargeError)
-	if !ok {
-		return err
-	}
-	e.InStore, e.Size, e.Limit = true, size, maxStored
+	var e *TooLargeError
+	errors.As(m.cookies.tooLarge(0, 0, rec), &e)
+	e.InStore, e.Size, e.Limit = true, len(plain), maxStored
 	e.Parts = slices.DeleteFunc(e.Parts, func(p Part) bool { return p.Name == attemptPart })
-	return e
+	return nil, e
 }
 
 // keep saves a session in the Store, if that is where it is.

@@ -63,6 +63,14 @@ func TestSessionsInStore(t *testing.T) {
 		t.Errorf("the other process sees %q", got)
 	}
 	a.wantUser(b, "alice")
+	if strings.Contains(a.logs.String(), "without a lock") {
+		t.Error("the log says that there was no lock")
+	}
+	nodes[0].m.cfg.Store.(*lockingStore).err = errTestStore
+	b.fetch("/?cart=empty")
+	if got := valueOf(t, b, "cart"); got != "empty" || !strings.Contains(a.logs.String(), "changed without a lock") {
+		t.Errorf("while the Locker is down: %q", got)
+	}
 }
 
 // Who comes with a session and signs in gets another one, with another key.
@@ -233,7 +241,13 @@ func TestMovingToTheStore(t *testing.T) {
 	}
 	now.setting()
 	also.setting()
-	b.at(now).fetch("/?cart=full")
+	now.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "private")
+		now.mux.ServeHTTP(w, r)
+	})
+	if resp := b.at(now).fetch("/?cart=full"); resp.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("with a cookie, Cache-Control is %q", resp.Header.Get("Cache-Control"))
+	}
 	moved := ticketOf(t, b)
 	if !moved.inStore() || moved.tokens != nil || valueOf(t, b.at(also), "cart") != "full" {
 		t.Errorf("the session did not move: %q", valueOf(t, b.at(also), "cart"))
@@ -295,6 +309,7 @@ func TestRecordDamaged(t *testing.T) {
 		"another version":   {func(v []byte) []byte { v[0]++; return v }, "nobody: " + ReasonUndecryptable},
 		"cut":               {func(v []byte) []byte { return v[:len(v)-1] }, "nobody: " + ReasonUndecryptable},
 		"empty":             {func([]byte) []byte { return nil }, "nobody: " + ReasonUndecryptable},
+		"sealed, no record": {nil, "nobody: " + ReasonUndecryptable},
 		"text":              {func([]byte) []byte { return []byte("hello") }, "nobody: " + ReasonUndecryptable},
 	}
 	for name, tt := range tests {
@@ -303,9 +318,16 @@ func TestRecordDamaged(t *testing.T) {
 			b.mustSignIn("alice")
 			key := a.m.recordName(ticketOf(t, b).id)
 			value, _ := store.get(key)
-			if tt.change == nil {
+			switch {
+			case name == "sealed, no record":
+				sealed, err := ticketOf(t, b).key.sealFor(key, []byte("hello"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				store.put(key, sealed, a.op.Now().Add(time.Hour))
+			case tt.change == nil:
 				store.drop(key)
-			} else {
+			default:
 				store.put(key, tt.change(bytes.Clone(value)), a.op.Now().Add(time.Hour))
 			}
 			a.wantUser(b, tt.want)
@@ -428,5 +450,34 @@ func TestStoreRollsBack(t *testing.T) {
 	a.expireToken()
 	if got := access(b.fetch("/")); got == "none" || got == fresh {
 		t.Errorf("the used-up refresh token was used again, after %d bytes: %q", len(now), got)
+	}
+}
+
+// A change of a session that is about to end, or is gone, is not saved.
+func TestNothingComesBack(t *testing.T) {
+	for name, end := range map[string]func(a *app, store *lockingStore, rec *record){
+		"replaced": func(a *app, _ *lockingStore, rec *record) {
+			a.m.end(presenceOf(rec), ReasonReplaced, a.op.Now().Add(time.Minute))
+		},
+		"gone": func(a *app, store *lockingStore, rec *record) { store.drop(a.m.recordName(rec.id)) },
+	} {
+		store := newLockingStore()
+		nodes := cluster(t, 2, store, inStore)
+		b := nodes[0].browser()
+		b.mustSignIn("alice")
+		rec := ticketOf(t, b)
+		key := nodes[0].m.recordName(rec.id)
+		before, _ := store.get(key)
+		nodes[0].open = func(_ *http.Request, s *Session) {
+			s.Set("x", []byte("y"))
+			end(nodes[1], store, rec)
+		}
+		b.fetch("/")
+		if after, there := store.get(key); there != (name == "replaced") || there && !bytes.Equal(before, after) {
+			t.Errorf("%s: the session is there %t, and was written", name, there)
+		}
+		if !nodes[0].logs.has(ReasonExpired) {
+			t.Errorf("%s: not in the log", name)
+		}
 	}
 }

@@ -29,35 +29,39 @@ var errNoAccessToken = errors.New("session: there is no access token: the respon
 
 // token gives another access token than the one that an API rejected, if one was.
 func (s *Session) token(ctx context.Context, rejected string) (*oauth2.Token, error) {
+	return s.tokenFor(ctx, "", rejected)
+}
+
+func (s *Session) tokenFor(ctx context.Context, resource, rejected string) (*oauth2.Token, error) {
 	if !s.SignedIn() {
 		return nil, ErrSignIn
 	}
-	g, want, err := s.usable(rejected)
+	g, want, err := s.usable(resource, rejected)
 	if err != nil {
 		return nil, err
 	}
 	if !want {
-		return g.tokens.OAuth2(), nil
+		return g.of(resource).OAuth2(), nil
 	}
-	fresh, err := s.refresh(ctx, g, rejected)
+	fresh, err := s.refresh(ctx, g, resource, rejected)
 	if err == nil {
-		return fresh.tokens.OAuth2(), nil
+		return fresh.of(resource).OAuth2(), nil
 	}
-	if rejected == "" && !errors.Is(err, ErrSignIn) && !g.over(s.m.cfg.Now()) {
-		return g.tokens.OAuth2(), nil // near its end, but good
+	if rejected == "" && !errors.Is(err, ErrSignIn) && !g.over(resource, s.m.cfg.Now()) {
+		return g.of(resource).OAuth2(), nil // near its end, but good
 	}
 	return nil, fmt.Errorf("session: refreshing the access token: %w", err)
 }
 
 // refresh waits for a newer grant than g, and not for long while g is good.
-func (s *Session) refresh(ctx context.Context, g grant, rejected string) (grant, error) {
-	if rejected == "" && !g.over(s.m.cfg.Now()) {
+func (s *Session) refresh(ctx context.Context, g grant, resource, rejected string) (grant, error) {
+	if rejected == "" && !g.over(resource, s.m.cfg.Now()) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, refreshPatience)
 		defer cancel()
 	}
 	fresh, err := s.m.refresher.refresh(ctx, renewal{
-		rp: s.provider.rp, rec: s.presented, grant: g, rejected: rejected,
+		rp: s.provider.rp, rec: s.presented, grant: g, resource: resource, rejected: rejected,
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +79,7 @@ func (s *Session) refresh(ctx context.Context, g grant, rejected string) (grant,
 
 // usable gives the newest grant, and says whether it should be refreshed. With
 // an error it is of no use and cannot be refreshed.
-func (s *Session) usable(rejected string) (g grant, refresh bool, err error) {
+func (s *Session) usable(resource, rejected string) (g grant, refresh bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.m.cfg.Now()
@@ -87,16 +91,18 @@ func (s *Session) usable(rejected string) (g grant, refresh bool, err error) {
 	if g.tokens.AccessToken == "" {
 		return g, false, errNoAccessToken
 	}
-	good := !g.over(now) && (rejected == "" || g.tokens.AccessToken != rejected)
+	good := !g.over(resource, now) && (rejected == "" || g.of(resource).AccessToken != rejected)
 	switch {
 	case s.over != "":
 		return g, false, ErrSignIn
-	case good && (s.out || s.tired || !g.due(now)):
+	case good && (s.out || s.tired || !g.due(resource, now)):
 		return g, false, nil
 	case g.tokens.RefreshToken == "":
 		return g, false, fmt.Errorf("%w: the access token is over and there is no refresh token", ErrSignIn)
 	case s.out:
 		return g, false, ErrHeadersSent
+	case g.of(resource) == nil && len(g.others) >= maxResources:
+		return g, false, errTooManyResources
 	}
 	return g, true, nil
 }
@@ -129,7 +135,10 @@ func (s *Session) HTTPClient() *http.Client {
 	return &http.Client{Transport: &bearerTransport{session: s}}
 }
 
-type bearerTransport struct{ session *Session }
+type bearerTransport struct {
+	session  *Session
+	resource string // empty: the usual one
+}
 
 // RoundTrip sends r with the token of the session.
 func (t *bearerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -145,7 +154,7 @@ func (t *bearerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		closeBody(r)
 		return nil, errors.New("session: an access token is not sent over http to another host; use Session.Token if you must")
 	}
-	token, err := t.session.Token(r.Context())
+	token, err := t.session.tokenFor(r.Context(), t.resource, "")
 	if err != nil {
 		closeBody(r)
 		return nil, err
@@ -179,7 +188,7 @@ func (t *bearerTransport) replay(r *http.Request, rejected *oauth2.Token) (*http
 	if r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
 		return nil, nil
 	}
-	fresh, err := t.session.token(r.Context(), rejected.AccessToken)
+	fresh, err := t.session.tokenFor(r.Context(), t.resource, rejected.AccessToken)
 	if err != nil {
 		return nil, nil
 	}
