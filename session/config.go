@@ -91,13 +91,6 @@ type Config struct {
 	// does not. A sign-in fails where the endpoint does. nil: it is not asked.
 	UserInfoClaims []string
 
-	// PublicClaims are the claims that StatusHandler tells the scripts of the app's pages.
-	// nil: sub and name. Empty: none.
-	PublicClaims []string
-	// AntiForgeryHeader is what Protect, Proxy and StatusHandler demand, with the value "1",
-	// of every request: a name that begins with X-. Zero: DefaultAntiForgeryHeader.
-	AntiForgeryHeader string
-
 	// SameSite of the session cookie: Lax, which is the zero value too, or Strict.
 	// With Strict, a user who follows a link from elsewhere arrives signed out and is
 	// sent to the provider, and the callback answers with a page that goes on by itself,
@@ -140,10 +133,17 @@ type Config struct {
 	// nil: a page that says so.
 	SignedOut http.Handler
 
-	// Transport carries the requests of Session.HTTPClient. Where access tokens are bound
+	// Transport carries the requests of Session.HTTPClient and Proxy. Where access tokens are bound
 	// to client.Config.Certificate, it must show that, by its TLSClientConfig. nil:
 	// http.DefaultTransport.
 	Transport http.RoundTripper
+
+	// PublicClaims are the claims that StatusHandler tells the scripts of the app's pages.
+	// nil: sub and name. Empty: none.
+	PublicClaims []string
+	// AntiForgeryHeader is what Protect, Proxy and StatusHandler demand, with the value "1",
+	// of every request: a name that begins with X-. Zero: DefaultAntiForgeryHeader.
+	AntiForgeryHeader string
 
 	// OnEvent is told what happens to sessions, for an audit log or a count. It is called
 	// in the middle of things, by several goroutines at once: it should be quick, and hand

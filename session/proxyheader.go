@@ -105,8 +105,8 @@ func plainSegment(segment string) bool {
 			return false
 		}
 		worst := strings.Map(worstReading, segment)
-		name, _, parameters := strings.Cut(worst, ";")
-		if strings.Contains(worst, "/") || name == "." || name == ".." || name == "" && (parameters || segment != "") {
+		name, _, _ := strings.Cut(worst, ";")
+		if strings.Contains(worst, "/") || name == "." || name == ".." || name == "" && segment != "" {
 			return false
 		}
 		decoded, err := url.PathUnescape(segment)
