@@ -201,7 +201,7 @@ func (cfg Config) withDefaults(now func() time.Time) (Config, error) {
 	if cfg.SessionsInStore && cfg.Store == nil {
 		return cfg, errors.New("SessionsInStore without a Store")
 	}
-	return cfg, errors.Join(cfg.checkPaths(), cfg.checkLimits(), cfg.checkLogout(), checkAntiForgeryHeader(cfg.AntiForgeryHeader))
+	return cfg, errors.Join(cfg.checkPaths(), cfg.checkLimits(), cfg.checkLogout())
 }
 
 // or is the first of two that is not zero.
@@ -254,7 +254,7 @@ func (cfg *Config) checkLimits() error {
 	case cfg.SameSite < 0 || cfg.SameSite > http.SameSiteNoneMode:
 		return fmt.Errorf("SameSite: unknown value %d", cfg.SameSite)
 	}
-	return nil
+	return checkAntiForgeryHeader(cfg.AntiForgeryHeader)
 }
 
 func (cfg *Config) checkLogout() error {
