@@ -488,6 +488,30 @@ func TestProxyConfig(t *testing.T) {
 	}
 }
 
+// With a resource, the token is the one for it or none: never that of the sign-in.
+func TestProxyResource(t *testing.T) {
+	const resource = "https://api.example.com"
+	b, u := signedIn(t, Proxy{Resource: resource})
+	resp := b.call("GET", "/api/x")
+	within(b, func(_ http.ResponseWriter, r *http.Request, s *Session) {
+		token, err := s.TokenFor(r.Context(), resource)
+		if err != nil {
+			b.wantProblem(resp, http.StatusBadGateway, ReasonTokenRefused)
+			if u.calls() != 0 {
+				t.Error("the API was called")
+			}
+			return
+		}
+		usual, err := s.Token(r.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := u.last(t).Header.Get("Authorization"); got != "Bearer "+token.AccessToken || got == "Bearer "+usual.AccessToken {
+			t.Error("the API got another token than that for it")
+		}
+	})
+}
+
 // 100 users at once, and each request with the token of who sent it.
 func TestProxyNeverMixesUsers(t *testing.T) {
 	a, u := newUpstream(t, Proxy{})
