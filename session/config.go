@@ -91,6 +91,13 @@ type Config struct {
 	// does not. A sign-in fails where the endpoint does. nil: it is not asked.
 	UserInfoClaims []string
 
+	// PublicClaims are the claims that StatusHandler tells the scripts of the app's pages.
+	// nil: sub and name. Empty: none.
+	PublicClaims []string
+	// AntiForgeryHeader is what Protect, Proxy and StatusHandler demand, with the value "1",
+	// of every request: a name that begins with X-. Zero: DefaultAntiForgeryHeader.
+	AntiForgeryHeader string
+
 	// SameSite of the session cookie: Lax, which is the zero value too, or Strict.
 	// With Strict, a user who follows a link from elsewhere arrives signed out and is
 	// sent to the provider, and the callback answers with a page that goes on by itself,
@@ -137,13 +144,6 @@ type Config struct {
 	// to client.Config.Certificate, it must show that, by its TLSClientConfig. nil:
 	// http.DefaultTransport.
 	Transport http.RoundTripper
-
-	// PublicClaims are the claims that StatusHandler tells the scripts of the app's pages.
-	// nil: sub and name. Empty: none.
-	PublicClaims []string
-	// AntiForgeryHeader is what Protect, Proxy and StatusHandler demand, with the value "1",
-	// of every request: a name that begins with X-. Zero: DefaultAntiForgeryHeader.
-	AntiForgeryHeader string
 
 	// OnEvent is told what happens to sessions, for an audit log or a count. It is called
 	// in the middle of things, by several goroutines at once: it should be quick, and hand
@@ -201,7 +201,7 @@ func (cfg Config) withDefaults(now func() time.Time) (Config, error) {
 	if cfg.SessionsInStore && cfg.Store == nil {
 		return cfg, errors.New("SessionsInStore without a Store")
 	}
-	return cfg, errors.Join(cfg.checkPaths(), cfg.checkLimits(), cfg.checkLogout())
+	return cfg, errors.Join(cfg.checkPaths(), cfg.checkLimits(), cfg.checkLogout(), checkAntiForgeryHeader(cfg.AntiForgeryHeader))
 }
 
 // or is the first of two that is not zero.
@@ -254,7 +254,7 @@ func (cfg *Config) checkLimits() error {
 	case cfg.SameSite < 0 || cfg.SameSite > http.SameSiteNoneMode:
 		return fmt.Errorf("SameSite: unknown value %d", cfg.SameSite)
 	}
-	return checkAntiForgeryHeader(cfg.AntiForgeryHeader)
+	return nil
 }
 
 func (cfg *Config) checkLogout() error {

@@ -21,8 +21,6 @@ type Demand struct {
 	// session.
 	Provider string
 	Reason   string // one of the constants Reason...; zero: ReasonRule
-
-	forScript bool // never by redirect, whatever the request looks like
 }
 
 // Error says what is lacking.

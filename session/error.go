@@ -58,15 +58,15 @@ const (
 	ReasonUnknownProvider   = "unknown-provider"   // a login route with a name that no provider has
 	ReasonStepUpInvalid     = "step-up-invalid"    // the address of a step-up that is not ours, or is too old
 	ReasonRule              = "rule"               // a Rule of Guard failed
+	ReasonCrossOrigin       = "cross-origin"       // a logout from another site
+	ReasonNotNavigation     = "not-navigation"     // a login by a prefetch, a frame or a script
+	ReasonMethod            = "method"             // not a method of this route
 	ReasonHeaderMissing     = "header-missing"     // a call without Config.AntiForgeryHeader
 	ReasonProxyPath         = "path"               // a path that the API might read in another way than we do
 	ReasonBody              = "body"               // the body of a request cannot be read, or is larger than allowed
 	ReasonUpgrade           = "upgrade"            // a WebSocket through a Proxy
 	ReasonTokenRejected     = "token-rejected"     // an API does not take the access token
 	ReasonAPIUnavailable    = "api-unavailable"    // an API behind a Proxy does not answer as it should
-	ReasonCrossOrigin       = "cross-origin"       // a logout from another site
-	ReasonNotNavigation     = "not-navigation"     // a login by a prefetch, a frame or a script
-	ReasonMethod            = "method"             // not a method of this route
 	ReasonReturnAddress     = "return-address"     // not local or too long: "/" instead; only in the log
 	ReasonInternal          = "internal"           // a hook failed, or something of ours
 )
@@ -100,12 +100,10 @@ func (e *Error) level() slog.Level {
 	switch e.Reason {
 	case ReasonInternal, ReasonTooLarge, ReasonTokenRefused, ReasonUnavailable:
 		return slog.LevelError
-	case ReasonCallbackRejected, ReasonCodeRefused, ReasonCrossOrigin, ReasonOtherUser:
+	case ReasonCallbackRejected, ReasonCodeRefused, ReasonCrossOrigin, ReasonOtherUser, ReasonTokenRejected, ReasonAPIUnavailable:
 		return slog.LevelWarn
 	case ReasonNoSession, ReasonMethod, ReasonNotNavigation, ReasonCallbackInvalid:
 		return slog.LevelDebug
-	case ReasonTokenRejected, ReasonAPIUnavailable:
-		return slog.LevelWarn
 	}
 	return slog.LevelInfo
 }

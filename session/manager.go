@@ -105,15 +105,14 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 	}, nil
 }
 
-// Routes registers the handlers: login, switch and logout under [Config].Prefix, and the
-// callback at the path of the client's redirect URL, whatever that is. With several
+// Routes registers the handlers: login, switch, logout and session under [Config].Prefix, and
+// the callback at the path of the client's redirect URL, whatever that is. With several
 // providers, each has a login route of its name.
 //
 // The patterns have methods, so that they stand beside a "/" as well as beside a
 // "GET /" of the app. A router of another kind takes the handlers one by one.
 func (m *Manager) Routes(mux *http.ServeMux) {
 	login, callback, logout := m.LoginHandler(), m.CallbackHandler(), m.LogoutHandler()
-	mux.Handle("GET "+m.cfg.statusPath(), m.StatusHandler()) // for the scripts of a page
 	mux.Handle("GET "+m.cfg.LoginPath, login)
 	if len(m.providers) > 1 {
 		mux.Handle("GET "+m.cfg.LoginPath+"/{provider}", login)
@@ -128,6 +127,7 @@ func (m *Manager) Routes(mux *http.ServeMux) {
 	}
 	mux.Handle("GET "+m.cfg.LogoutPath, logout)
 	mux.Handle("POST "+m.cfg.LogoutPath, logout)
+	mux.Handle("GET "+m.cfg.statusPath(), m.StatusHandler())
 }
 
 // Format prints the app's name, whatever the verb: a Manager remembers tokens.

@@ -185,8 +185,7 @@ func (c *proxyCall) fail(w http.ResponseWriter, _ *http.Request, err error) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &d):
-		d.forScript = true
-		c.m.stepUp(w, c.r, c.session, d)
+		c.m.tellStepUp(w, c.r, c.session, c.session.complete(d))
 	case errors.As(err, &e):
 		c.m.fail(w, c.r, e)
 	case errors.As(err, &tooLarge):

@@ -45,16 +45,18 @@ func (m *Manager) StepUp(w http.ResponseWriter, r *http.Request, d *Demand) {
 }
 
 func (m *Manager) stepUp(w http.ResponseWriter, r *http.Request, s *Session, given *Demand) {
-	wanted := *given
-	wanted.Provider = or(given.Provider, s.presented.provider)
-	wanted.Reason = or(given.Reason, ReasonRule)
-	d := &wanted
-	if s.tried(d) {
-		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: d.Reason, Err: d})
+	d := s.complete(given)
+	if m.navigation(r) && !s.tried(d) {
+		m.begin(w, r, &LoginOptions{Provider: d.Provider}, loginPurpose{demand: d})
 		return
 	}
-	if m.navigation(r) && !d.forScript {
-		m.begin(w, r, &LoginOptions{Provider: d.Provider}, loginPurpose{demand: d})
+	m.tellStepUp(w, r, s, d)
+}
+
+// tellStepUp tells a script where its page may go, to sign in for a demand.
+func (m *Manager) tellStepUp(w http.ResponseWriter, r *http.Request, s *Session, d *Demand) {
+	if s.tried(d) {
+		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: d.Reason, Err: d})
 		return
 	}
 	address, err := m.stepUpAddress(d)
@@ -63,6 +65,14 @@ func (m *Manager) stepUp(w http.ResponseWriter, r *http.Request, s *Session, giv
 		return
 	}
 	m.fail(w, r, &Error{Status: http.StatusUnauthorized, Reason: d.Reason, Err: d, StartAgain: address})
+}
+
+// complete fills in what a demand leaves to the session.
+func (s *Session) complete(given *Demand) *Demand {
+	d := *given
+	d.Provider = or(given.Provider, s.presented.provider)
+	d.Reason = or(given.Reason, ReasonRule)
+	return &d
 }
 
 // tried says whether the session comes of a sign-in for this very demand.
