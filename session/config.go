@@ -176,7 +176,7 @@ type Config struct {
 	// nil: a page that says so.
 	SignedOut http.Handler
 
-	// Transport carries the requests of Session.HTTPClient. Where access tokens are bound
+	// Transport carries the requests of Session.HTTPClient and Proxy. Where access tokens are bound
 	// to client.Config.Certificate, it must show that, by its TLSClientConfig. nil:
 	// http.DefaultTransport.
 	Transport http.RoundTripper

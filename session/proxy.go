@@ -193,11 +193,23 @@ func (p *proxy) refusal(r *http.Request) *Error {
 	return p.m.checkForgery(r)
 }
 
+// admit says why a request without a session goes nowhere. Where nobody knows, because the
+// Store is down, who may be signed in is not anybody.
+func (p *proxy) admit(s *Session) *Error {
+	switch {
+	case s.reason == ReasonStoreDown:
+		return &Error{Status: http.StatusServiceUnavailable, Reason: s.reason}
+	case !s.SignedIn() && !p.Token.forAnybody():
+		return &Error{Status: http.StatusUnauthorized, Reason: s.reason, StartAgain: p.m.cfg.LoginPath}
+	}
+	return nil
+}
+
 func (p *proxy) serve(w http.ResponseWriter, r *http.Request, s *Session) {
 	s.used.Store(true)
-	if !s.SignedIn() && !p.Token.forAnybody() {
+	if e := p.admit(s); e != nil {
 		s.leave() // as Require does
-		p.m.fail(w, r, &Error{Status: http.StatusUnauthorized, Reason: s.reason, StartAgain: p.m.cfg.LoginPath})
+		p.m.fail(w, r, e)
 		return
 	}
 	ctx, stop := context.WithCancelCause(r.Context())

@@ -37,6 +37,10 @@ type proxyCall struct {
 func (c *proxyCall) authorize() *Error {
 	c.ofUser = c.Token.ofUser() && c.session.SignedIn()
 	switch {
+	case c.ofUser && c.Resource != "":
+		c.transport = c.session.HTTPClientFor(c.Resource).Transport
+		_, err := c.session.TokenFor(c.r.Context(), c.Resource)
+		return c.noToken(err)
 	case c.ofUser:
 		c.transport = c.session.HTTPClient().Transport
 		_, err := c.session.Token(c.r.Context())

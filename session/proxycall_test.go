@@ -3,6 +3,7 @@ package session
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -190,6 +191,8 @@ func TestProxyAnswerHeaders(t *testing.T) {
 		"Access-Control-Allow-Origin": "https://evil.example", "Access-Control-Allow-Credentials": "true",
 		"Strict-Transport-Security": "max-age=0", "Alt-Svc": `h3=":443"`, "Refresh": "0;url=//evil.example", "Report-To": "{}", "NEL": "{}",
 		"Service-Worker-Allowed": "/", "X-Accel-Redirect": "/secret", "X-Sendfile": "/etc/passwd", "Dpop-Nonce": "n", "Public-Key-Pins": "x",
+		"Set-Cookie2": "x", "Reporting-Endpoints": "x", "Authentication-Info": "x", "X-Lighttpd-Send-File": "x", "X-Reproxy-Url": "x", "X-Accel-Expires": "1",
+		"Proxy-Status": "x",
 	}
 	kept := map[string]string{
 		"ETag": `"1"`, "Content-Type": "text/x-note", "X-Request-Id": "7", "Link": "</x>; rel=next", "Content-Security-Policy": "default-src *",
@@ -345,6 +348,14 @@ func TestProxyBadAnswers(t *testing.T) {
 			if resp.StatusCode != http.StatusBadGateway || !strings.Contains(text, ReasonAPIUnavailable) {
 				t.Errorf("%d %s", resp.StatusCode, text)
 			}
+			want := errAPIFailed
+			switch name {
+			case "status 000", "status 700", "switch protocols", "huge header", "many headers":
+				want = errAPIAnswer
+			}
+			if !strings.Contains(a.logs.String(), want.Error()) {
+				t.Errorf("want %q in the log: %s", want, a.logs)
+			}
 			if strings.Contains(text+fmt.Sprint(resp.Header)+a.logs.String(), token) {
 				t.Error("the token is in the answer or in the log")
 			}
@@ -420,7 +431,7 @@ func (b *browser) serve() (call func(ctx context.Context, path string) *http.Res
 
 // Events arrive one by one, and an endless answer ends when the browser leaves.
 func TestProxyStreams(t *testing.T) {
-	b, u := signedIn(t, Proxy{Timeout: time.Second})
+	b, u := signedIn(t, Proxy{})
 	next, gone := make(chan struct{}), make(chan struct{})
 	u.answer = func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -453,7 +464,7 @@ func TestProxyStreams(t *testing.T) {
 
 // A stream lasts as long as the session, and no longer: its timeout is for the beginning.
 func TestProxyStreamEndsWithTheSession(t *testing.T) {
-	b, u := signedIn(t, Proxy{Timeout: 50 * time.Millisecond})
+	b, u := signedIn(t, Proxy{Timeout: 500 * time.Millisecond})
 	gone := make(chan struct{})
 	var begun atomic.Int64
 	u.answer = func(w http.ResponseWriter, r *http.Request) {
@@ -467,7 +478,7 @@ func TestProxyStreamEndsWithTheSession(t *testing.T) {
 	b.get("/") // keeps the session from becoming idle
 	var rec *record
 	within(b, func(_ http.ResponseWriter, _ *http.Request, s *Session) { rec = s.presented })
-	left := 300 * time.Millisecond
+	left := time.Second
 	b.m.cfg.Lifetime = b.op.Now().Sub(rec.created) + left
 	resp := b.serve()(t.Context(), "/api/events")
 	if resp.StatusCode != http.StatusOK {
@@ -475,7 +486,7 @@ func TestProxyStreamEndsWithTheSession(t *testing.T) {
 	}
 	io.Copy(io.Discard, resp.Body) // with an error, unless the API says in time that it was all
 	<-gone
-	if lasted := time.Since(time.Unix(0, begun.Load())); lasted < left/2 {
+	if lasted := time.Since(time.Unix(0, begun.Load())); lasted < 600*time.Millisecond {
 		t.Errorf("it lasted %v, of %v", lasted, left)
 	}
 }
@@ -588,5 +599,56 @@ func TestProxyWithoutAccessToken(t *testing.T) {
 	b.wantProblem(b.call("GET", "/api/x"), http.StatusInternalServerError, ReasonInternal)
 	if u.calls() != 0 {
 		t.Error("the API was called")
+	}
+}
+
+// A certificate that nobody knows: the operator should read why.
+func TestProxyCertificate(t *testing.T) {
+	b, u := signedIn(t, Proxy{})
+	b.m.cfg.Transport = http.DefaultTransport
+	b.wantProblem(b.call("GET", "/api/x"), http.StatusBadGateway, ReasonAPIUnavailable)
+	if !strings.Contains(b.logs.String(), "x509") || u.calls() != 0 {
+		t.Error(b.logs)
+	}
+}
+
+// Somebody who is not signed in has no session that a stream could outlast.
+func TestProxyStreamsToAnybody(t *testing.T) {
+	a, u := newUpstream(t, Proxy{Token: UserOrNoToken, Timeout: 5 * time.Second})
+	begun := make(chan struct{})
+	u.answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		http.NewResponseController(w).Flush()
+		<-begun
+		io.WriteString(w, "all of it")
+	}
+	resp := a.browser().serve()(t.Context(), "/api/x")
+	close(begun)
+	if text, err := io.ReadAll(resp.Body); err != nil || string(text) != "all of it" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// An API that wants a nonce in the proof gets the body a second time, whosever token it is.
+func TestProxyDPoPNonce(t *testing.T) {
+	for name, token := range map[string]ProxyToken{"user": UserToken, "client": ClientToken} {
+		t.Run(name, func(t *testing.T) {
+			b, u := signedIn(t, Proxy{Token: token}, func(cfg *appConfig) { cfg.client.DPoP = client.GenerateDPoPKey() })
+			if token == ClientToken {
+				b.op.SetFaults(clienttest.WrongTokenType) // it says DPoP
+			}
+			u.answer = func(w http.ResponseWriter, r *http.Request) {
+				proof, _ := base64.RawURLEncoding.DecodeString(strings.Split(r.Header.Get("DPoP")+"..", ".")[1])
+				if !strings.Contains(string(proof), `"nonce":"n1"`) {
+					w.Header().Set("DPoP-Nonce", "n1")
+					w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
+					w.WriteHeader(http.StatusUnauthorized)
+				}
+			}
+			resp := b.postBody("/api/x", "text", 4)
+			if resp.StatusCode != http.StatusOK || strings.Join(u.bodies, " ") != "text text" || resp.Header.Get("DPoP-Nonce") != "" {
+				t.Errorf("%d, bodies %q, %v; %s", resp.StatusCode, u.bodies, resp.Header, b.logs)
+			}
+		})
 	}
 }

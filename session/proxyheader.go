@@ -11,9 +11,10 @@ import (
 
 // notPassedOn are headers of a request that an API may take for ours, or that are of no use
 // to it: those of who is calling, from where, and what is really asked for.
+// (httputil.ReverseProxy takes out Forwarded and the headers of connections.)
 func notPassedOn() []string {
 	return []string{
-		"cookie", "authorization", "dpop", "origin", "referer", "expect", "forwarded",
+		"cookie", "authorization", "dpop", "origin", "referer", "expect",
 		"client-ip", "x-client-ip", "x-cluster-client-ip", "x-real-ip", "true-client-ip", "cf-connecting-ip", "fastly-client-ip",
 		"remote-user", "x-user", "x-username", "x-webauth-user",
 		"x-http-method", "x-http-method-override", "x-method-override", "x-rewrite-url",
@@ -105,8 +106,8 @@ func plainSegment(segment string) bool {
 			return false
 		}
 		worst := strings.Map(worstReading, segment)
-		name, _, parameters := strings.Cut(worst, ";")
-		if strings.Contains(worst, "/") || name == "." || name == ".." || name == "" && (parameters || segment != "") {
+		name, _, _ := strings.Cut(worst, ";")
+		if strings.Contains(worst, "/") || name == "." || name == ".." || name == "" && segment != "" {
 			return false
 		}
 		decoded, err := url.PathUnescape(segment)

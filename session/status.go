@@ -24,7 +24,7 @@ type status struct {
 
 // StatusHandler tells the script of a single-page app about its session, as JSON. Routes has
 // it at Prefix + "/session". It answers 200 whether or not somebody is signed in, for this
-// is an answer and no failure:
+// is an answer and no failure; only while Config.Store does not say, 503:
 //
 //	{"signed_in": true, "claims": {"sub": "1102", "name": "Alice Ashby"},
 //	 "idle_in": 3541, "expires_in": 43141, "login": "/auth/login", "logout": "/auth/logout"}
@@ -57,20 +57,19 @@ func (m *Manager) StatusHandler() http.Handler {
 			s = new(Session)
 			m.open(s, r)
 		}
+		if s.reason == ReasonStoreDown { // then nobody knows
+			m.fail(w, r, &Error{Status: http.StatusServiceUnavailable, Reason: s.reason})
+			return
+		}
 		m.writeStatus(w, r, s)
 	}, http.MethodGet, http.MethodHead)
 }
 
 func (m *Manager) writeStatus(w http.ResponseWriter, r *http.Request, s *Session) {
-	body, err := json.Marshal(m.statusOf(s))
-	if err != nil {
-		m.fail(w, r, &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Err: err})
-		return
-	}
 	forbidStoring(w.Header())
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if _, err := w.Write(body); err != nil {
+	if err := json.NewEncoder(w).Encode(m.statusOf(s)); err != nil { // most often the browser has left
 		m.log(r, slog.LevelDebug, "session: status not written", causeAttr(err))
 	}
 }

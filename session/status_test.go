@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -164,6 +165,29 @@ func TestStatusWithinLoad(t *testing.T) {
 	b.mustSignIn("alice")
 	if _, got, _ := b.state(); got["signed_in"] != true {
 		t.Errorf("%v", got)
+	}
+	a.op.RevokeGrants("alice")
+	a.expireToken()
+	if _, got, _ := b.state(); got["signed_in"] != false || got["reason"] != ReasonRefreshFailed {
+		t.Errorf("Load has found that the grant is over: %v", got)
+	}
+}
+
+// While the Store is down, nobody knows who is signed in: a proxy for anybody is no way
+// around that.
+func TestStoreDownIsNotAnonymous(t *testing.T) {
+	a, u := newUpstream(t, Proxy{Token: UserOrClientToken})
+	inner := a.handler
+	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := &Session{m: a.m, r: r, reason: ReasonStoreDown}
+		inner.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, s)))
+	})
+	b := a.browser()
+	for _, path := range []string{"/api/x", "/auth/session"} {
+		b.wantProblem(b.call("GET", path), http.StatusServiceUnavailable, ReasonStoreDown)
+	}
+	if u.calls() != 0 {
+		t.Error("the API was called")
 	}
 }
 
