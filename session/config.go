@@ -61,9 +61,9 @@ type Config struct {
 	AttemptLifetime time.Duration
 
 	// Providers are those to sign in with, where there are several; New is then given no
-	// client. Each has a login route, LoginPath with a slash and its name, and LoginPath
-	// itself is a page on which people choose. A session stays with the provider it was
-	// made by.
+	// client. Each has a login route, LoginPath with a slash and its name. LoginPath itself
+	// is a page on which people choose, where neither ChooseProvider nor a present session
+	// says it. A session stays with the provider it was made by.
 	Providers []Provider
 	// ChooseProvider names the provider for a request that starts a sign-in and says
 	// nothing about it, such as by the tenant it is for. Empty, or nil: the provider of the

@@ -150,6 +150,9 @@ func sentence(e *Error) string {
 	case ReasonStepUpInvalid:
 		return "This link is too old, or not for this application."
 	case ReasonRule:
+		if e.Status == http.StatusUnauthorized {
+			return "Sign in again, in the way that this page needs."
+		}
 		return "You are signed in, but may not see this page."
 	case ReasonCrossOrigin:
 		return "This request came from another site."

@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -143,6 +144,40 @@ func TestPopup(t *testing.T) {
 	if text := a.wantPage(resp, http.StatusForbidden, ReasonProviderRefused); strings.Contains(text, "<script") {
 		t.Error("a window with an error closes by itself")
 	}
+}
+
+// With several providers people choose in the window, and it ends all the same; and so it does
+// when somebody starts again after an error.
+func TestPopupComesBack(t *testing.T) {
+	a, red, blue := newTwo(t)
+	b := a.browser()
+	next := func(resp *http.Response, link string) *http.Response {
+		t.Helper()
+		found := regexp.MustCompile(`href="(` + link + `[^"]*)"`).FindStringSubmatch(body(resp))
+		if found == nil {
+			t.Fatalf("%d without a link to %s", resp.StatusCode, link)
+		}
+		return b.get(html.UnescapeString(found[1]))
+	}
+	answer := func(resp *http.Response, op *clienttest.Provider, user string) *http.Response {
+		t.Helper()
+		callback, err := op.SignIn(resp.Header.Get("Location"), user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.get(callback.RequestURI(), fromProvider...)
+	}
+
+	chooser := b.get(b.get("/auth/popup").Header.Get("Location"))
+	refused := answer(next(chooser, "/auth/login/red"), red, "") // the user cancels, for this is the wrong one
+	resp := answer(next(next(refused, "/auth/login"), "/auth/login/blue"), blue, "alice")
+	a.wantRedirect(resp, "/auth/popup?done=1")
+	resp = b.get("/auth/popup?done=1")
+	if text := body(resp); resp.StatusCode != http.StatusOK || !strings.Contains(text, popupScript) {
+		t.Errorf("%d: %s", resp.StatusCode, text)
+	}
+	nobody := a.browser()
+	a.wantRedirect(nobody.get("/auth/popup?done=1"), "/auth/login?return_to=%2Fauth%2Fpopup%3Fdone%3D1")
 }
 
 // A watched page is one with the frame that asks the provider.

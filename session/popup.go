@@ -3,6 +3,7 @@ package session
 import (
 	"html"
 	"net/http"
+	"strings"
 )
 
 // PopupHandler starts a sign-in in a window of its own, for pages that have something to
@@ -14,16 +15,31 @@ import (
 //	button.onclick = () => open("/auth/popup", "", "popup,width=500,height=700")
 //
 // The channel reaches pages of this origin alone, and no secret goes over it. What goes wrong
-// is shown in the window.
+// is shown in the window; and where there are several providers to choose from, people do it
+// there.
 func (m *Manager) PopupHandler() http.Handler {
 	return m.allow(func(w http.ResponseWriter, r *http.Request) {
 		if embedded(r) {
 			m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: ReasonNotNavigation})
 			return
 		}
-		m.begin(w, r, &LoginOptions{ReturnTo: "/"}, loginPurpose{mode: modePopup})
+		s := m.entered(r.Context())
+		if s == nil {
+			s = new(Session)
+			m.open(s, r)
+		}
+		if r.URL.Query().Has(popupField) && s.SignedIn() {
+			m.writePopup(w)
+			return
+		}
+		here, _, _ := strings.Cut(pageAddress(r), "?")
+		m.begin(w, r, &LoginOptions{ReturnTo: here + "?" + popupField + "=1"}, loginPurpose{mode: modePopup})
 	}, http.MethodGet)
 }
+
+// popupField is in the address of the window that a sign-in comes back to which has lost sight
+// of it: after a choice of the provider, or when somebody has started again.
+const popupField = "done"
 
 const popupScript = `new BroadcastChannel(document.body.dataset.channel).postMessage("signed-in");close()`
 

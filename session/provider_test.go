@@ -142,9 +142,9 @@ func TestFromProvider(t *testing.T) {
 	a.guarded(FromProvider("blue"))
 	b := a.browser()
 	a.wantRedirect(b.signInAt(red, "red", "alice"), "/from/red")
-	var told struct{ Login string }
-	if err := json.NewDecoder(b.fetch("/guarded").Body).Decode(&told); err != nil {
-		t.Fatal(err)
+	var told struct{ Login, Detail string }
+	if err := json.NewDecoder(b.fetch("/guarded").Body).Decode(&told); err != nil || !strings.HasPrefix(told.Detail, "Sign in again") {
+		t.Fatalf("%+v, %v", told, err)
 	}
 	for _, begin := range []string{"/guarded", told.Login} {
 		if location := b.get(begin).Header.Get("Location"); !strings.HasPrefix(location, blue.Issuer()+"/") {

@@ -23,8 +23,8 @@ const (
 // StepUp has somebody who is signed in sign in once more, for what their session lacks: in
 // a handler of the app, for what Guard does by its rules. It answers the request. A page
 // load goes to the provider with the parameters of the demand, and comes back to the same
-// address; anything else gets a 401 with the address of such a sign-in, which the app's page
-// may go to.
+// address; anything else gets a 401 with the address of such a sign-in, to which the app's page
+// may go, with "&return_to=" and its own address behind it.
 //
 // Where that cannot help it is a 403: when this very session comes of a sign-in for the same
 // demand. Likewise the callback answers 403, and the session stays as it was, when the

@@ -42,7 +42,9 @@ func TestReadmeProgram(t *testing.T) {
 // TestExampleOutsideTheTree: whoever copies an example into a program of theirs
 // must not find that it leans on something of ours.
 func TestExampleOutsideTheTree(t *testing.T) {
-	for _, example := range []string{"web", "api", "worker", "offline", "exchange", "register", "cli", "spa"} {
+	for _, example := range []string{
+		"web", "api", "worker", "offline", "exchange", "register", "cli", "spa", "tenants", "formpost", "stepup",
+	} {
 		t.Run(example, func(t *testing.T) {
 			dir := filepath.Join("../../examples", example)
 			entries, err := os.ReadDir(dir)
