@@ -106,8 +106,10 @@ func (f *refresher) refused(ctx context.Context, want renewal, t *turn, err erro
 		}
 		return grant{}, false, err
 	}
-	always := func() bool { return true }
-	if !t.exclusive && f.await(ctx, want, t, refusedPatience, always) == nil && t.newer != nil {
+	if !t.exclusive {
+		f.ignore(ctx, want, f.await(ctx, want, t, refusedPatience, func() bool { return true }))
+	}
+	if t.newer != nil {
 		return *t.newer, true, nil // another one was faster
 	}
 	if t.started && errors.Is(err, client.ErrInvalidGrant) {
