@@ -1,10 +1,12 @@
 package session
 
 import (
+	"errors"
 	"html"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/postern-go/postern/client"
 	"github.com/postern-go/postern/internal/origin"
@@ -60,14 +62,15 @@ const (
 
 // checkSessionScript speaks with the provider's frame as Session Management 3.1 has it. A
 // message counts from the very window and origin it is expected from. armed says that the
-// provider's frame has once said "unchanged", so that it has its cookies.
-const checkSessionScript = `var d=document.body.dataset,op=document.getElementById("op"),armed=false,frame=null,` +
+// provider's frame has once said "unchanged", so that it has its cookies; waits, that it has
+// not answered yet: Keycloak's says "error" when it is asked again before its first answer.
+const checkSessionScript = `var d=document.body.dataset,op=document.getElementById("op"),armed=false,waits=false,frame=null,` +
 	`timer=setInterval(ask,5000);` +
-	`function ask(){if(!frame)op.contentWindow.postMessage(d.message,d.origin)}` +
+	`function ask(){if(!frame&&!waits){waits=true;op.contentWindow.postMessage(d.message,d.origin)}}` +
 	`function stop(){clearInterval(timer)}` +
-	`op.onload=ask;` +
+	`op.onload=function(){waits=false;ask()};` +
 	`addEventListener("message",function(e){` +
-	`if(e.source===op.contentWindow&&e.origin===d.origin){` +
+	`if(e.source===op.contentWindow&&e.origin===d.origin){waits=false;` +
 	`if(e.data==="unchanged")armed=true;` +
 	`else if(e.data!=="changed"||!armed&&d.again)stop();` +
 	`else if(!frame){frame=document.createElement("iframe");frame.hidden=true;frame.src=d.recheck;document.body.append(frame)}` +
@@ -78,7 +81,7 @@ const checkSessionScript = `var d=document.body.dataset,op=document.getElementBy
 	`if(r.ok)new BroadcastChannel(d.channel).postMessage("signed-out")})` +
 	`}})`
 
-const checkSessionScriptHash = `1Ul7DuD3EqCViXnwf0z8JeM4MzVp3rKocd6fLtabIbc=`
+const checkSessionScriptHash = `U3QF44k1aY1KO7GI4tJB2aNOEnuzUpAJq/D3Q8bWp3k=`
 
 func (m *Manager) serveCheckSession(w http.ResponseWriter, r *http.Request, s *Session) {
 	frame, asked, err := m.providerFrames(r, s)
@@ -143,8 +146,11 @@ func (m *Manager) recheck(w http.ResponseWriter, r *http.Request, s *Session) {
 	}
 	opts := &LoginOptions{Provider: s.presented.provider, ReturnTo: "/"}
 	a, err := m.newAttempt(r, s.provider, opts, loginPurpose{mode: modeFrame, prompt: "none", idToken: s.IDToken()})
+	if err == nil && !byQuery(a.login) {
+		err = errNotByQuery
+	}
 	if err == nil {
-		err = m.cookies.writeAttempt(w.Header(), r, a, byPost(a.login))
+		err = m.cookies.writeAttempt(w.Header(), r, a, false)
 	}
 	if err != nil {
 		m.log(r, startError(err).level(), "session: not asked again", causeAttr(err))
@@ -152,6 +158,26 @@ func (m *Manager) recheck(w http.ResponseWriter, r *http.Request, s *Session) {
 		return
 	}
 	m.sendTo(w, a.login.URL())
+}
+
+var errNotByQuery = errors.New("a response type whose answer comes in no query cannot be asked for in a frame")
+
+// modeOfFrame is how a frame is answered: in the query, signed or not. Providers do not let
+// their pages with forms be framed, browsers would add no session to a cross-site POST, and
+// the page that sends a fragment on is not for frames either.
+func modeOfFrame(authorize *client.AuthorizeOptions) string {
+	mode := authorize.ResponseMode
+	switch {
+	case authorize.ResponseType != "" && authorize.ResponseType != "code":
+		return mode
+	case strings.HasSuffix(mode, "jwt"):
+		return "jwt"
+	}
+	return ""
+}
+
+func byQuery(login *client.Login) bool {
+	return strings.TrimSuffix(login.ResponseMode(), ".jwt") == "query"
 }
 
 // endAtProvider ends the session here, since it has ended at the provider. That is for the

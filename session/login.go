@@ -173,6 +173,9 @@ func (m *Manager) newAttempt(r *http.Request, p *provider, opts *LoginOptions, w
 		authorize.Prompt = []string{why.prompt}
 	}
 	authorize.LoginHint = or(why.loginHint, authorize.LoginHint)
+	if why.mode == modeFrame {
+		authorize.ResponseMode = modeOfFrame(authorize)
+	}
 	if why.idToken != nil && why.idToken.Raw() != "" {
 		authorize.Extra = maps.Clone(authorize.Extra)
 		if authorize.Extra == nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-go/postern/client"
 	"github.com/postern-go/postern/client/clienttest"
 )
 
@@ -303,6 +304,69 @@ func (b *browser) ends() (at time.Time) {
 	r := b.request("GET", "/")
 	b.m.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { at = From(r.Context()).Expires() })).ServeHTTP(httptest.NewRecorder(), r)
 	return at
+}
+
+// The frame is answered in the query, whatever sign-ins are answered by; where that cannot be
+// it asks nothing, and nothing is known.
+func TestCheckSessionResponseModes(t *testing.T) {
+	var authorize client.AuthorizeOptions
+	a := newApp(t, func(cfg *appConfig) {
+		cfg.session.Authorize = func(*http.Request) (*client.AuthorizeOptions, error) { return &authorize, nil }
+	})
+	w := &watched{a.browser(), a.op.NewBrowser()}
+	w.signInAtBoth("alice")
+	recheck := w.data()["recheck"]
+	for mode, want := range map[string]string{
+		"": "", "form_post": "", "fragment": "", "query": "", "jwt": "jwt", "form_post.jwt": "jwt", "query.jwt": "jwt",
+	} {
+		authorize.ResponseMode = mode
+		if got := authRequest(t, w.get(recheck, inFrame...)).Get("response_mode"); got != want {
+			t.Errorf("%q: asked for %q, want %q", mode, got, want)
+		}
+		if authorize.ResponseMode != mode {
+			t.Errorf("%q: the options of the app have become %q", mode, authorize.ResponseMode)
+		}
+	}
+	for _, responseType := range []string{"id_token", "code id_token"} {
+		authorize = client.AuthorizeOptions{ResponseType: responseType}
+		before := len(w.jar.names())
+		resp := w.get(recheck, inFrame...)
+		if text := body(resp); resp.StatusCode != http.StatusOK || !strings.Contains(text, `data-result="unknown"`) {
+			t.Errorf("%s: %d %s", responseType, resp.StatusCode, text)
+		}
+		if len(w.jar.names()) != before {
+			t.Errorf("%s: cookies %q", responseType, w.jar.names())
+		}
+	}
+	w.wantUser(w.browser, "alice")
+}
+
+// The provider may be asked at another origin than that of its frame.
+func TestCheckSessionAtOtherOrigin(t *testing.T) {
+	a := newApp(t)
+	b := a.browser()
+	b.mustSignIn("alice")
+	document, err := a.rp.Metadata(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := *document
+	changed.CheckSessionIframe = "https://frames.example/check"
+	cfg := a.op.Config(appCallback)
+	cfg.Metadata = &changed
+	rp, err := client.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := New(rp, Config{Secrets: []string{testSecret(1)}, Logger: a.logs.logger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	m.CheckSessionHandler().ServeHTTP(w, b.request("GET", "/auth/check-session", inFrame...))
+	if got, want := w.Header().Get("Content-Security-Policy"), "frame-src 'self' https://frames.example "+a.op.Issuer()+";"; !strings.Contains(got, want) {
+		t.Errorf("policy %q, want %q in it; %d %s", got, want, w.Code, w.Body)
+	}
 }
 
 // Somebody else at the provider is nobody here.

@@ -3,6 +3,7 @@ package interop
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -21,7 +22,7 @@ type watched struct {
 }
 
 // startWatched signs in; frame, if not empty, is instead of Keycloak's check_session_iframe.
-func startWatched(t *testing.T, open func(*testing.T) *tab, frame string) *watched {
+func startWatched(t *testing.T, open func(*testing.T) *tab, frame string, configure func(*session.Config)) *watched {
 	t.Helper()
 	k := startKeycloak(t)
 	w := &watched{app: listenSecurely(t), k: k, user: k.user(t)}
@@ -36,7 +37,7 @@ func startWatched(t *testing.T, open func(*testing.T) *tab, frame string) *watch
 		changed.CheckSessionIframe = frame
 		w.rp = k.client(t, w.reg, func(cfg *client.Config) { cfg.Metadata = &changed })
 	}
-	w.startSessions(t, w.rp, func(*session.Config) {})
+	w.startSessions(t, w.rp, configure)
 	w.mux.Handle("/cart", w.auth.Require(http.HandlerFunc(serveCart)))
 	w.page("/watched", `<p id="told"></p><script>
 new BroadcastChannel('interop').onmessage = e => { told.textContent += e.data };
@@ -47,6 +48,8 @@ new BroadcastChannel('interop').onmessage = e => { told.textContent += e.data };
 	w.tab.awaitText("#cart", "tea")
 	return w
 }
+
+func asItComes(*session.Config) {}
 
 // serveCart is a page with something of the app's own in the session.
 func serveCart(w http.ResponseWriter, r *http.Request) {
@@ -139,7 +142,7 @@ func (w *watched) wantNone() {
 
 // Somebody signs out at Keycloak, and the app's page finds out by itself.
 func TestCheckSessionSignedOut(t *testing.T) {
-	w := startWatched(t, newPermissiveTab, "")
+	w := startWatched(t, newPermissiveTab, "", asItComes)
 	w.tab.open(w.url + "/watched")
 	w.tab.await(theFrame + ".armed") // it has said "unchanged"
 	w.k.signOutAt(w.tab.another())
@@ -150,9 +153,21 @@ func TestCheckSessionSignedOut(t *testing.T) {
 }
 
 // Something changes at Keycloak, and the user is still the same: the session goes on, as it is,
-// with the new session there. With another user it is over.
+// with the new session there. With another user, below, it is over.
 func TestCheckSessionChanged(t *testing.T) {
-	w := startWatched(t, newPermissiveTab, "")
+	for name, configure := range map[string]func(*session.Config){
+		"Lax":    asItComes,
+		"Strict": func(cfg *session.Config) { cfg.SameSite = http.SameSiteStrictMode },
+		"answers by form_post": func(cfg *session.Config) {
+			cfg.Authorize = func(*http.Request) (*client.AuthorizeOptions, error) { return formPost, nil }
+		},
+	} {
+		t.Run(name, func(t *testing.T) { checkSessionChanged(t, configure) })
+	}
+}
+
+func checkSessionChanged(t *testing.T, configure func(*session.Config)) {
+	w := startWatched(t, newPermissiveTab, "", configure)
 	ends := w.tab.read("#ends")
 	w.watch("unchanged")
 	before := eval[string](w.tab, theFrame+".d.message")
@@ -171,18 +186,37 @@ func TestCheckSessionChanged(t *testing.T) {
 		t.Errorf("Keycloak was asked %d times, want once", n)
 	}
 	w.wantSession(ends)
+}
 
+func TestCheckSessionOtherUser(t *testing.T) {
+	w := startWatched(t, newPermissiveTab, "", asItComes)
 	w.watch("unchanged")
+	elsewhere := w.tab.another()
 	w.k.signOutAt(elsewhere)
 	w.k.signInElsewhere(elsewhere, "alice")
 	w.tab.do(chromedp.Evaluate[chromedp.Void]("void " + theFrame + ".ask()"))
 	w.wantNone()
 }
 
+// Keycloak's frame says "error" when it is asked again before its first answer, and so does
+// this one: a slow answer is waited for.
+func TestCheckSessionSlowFrame(t *testing.T) {
+	site := startFramedSite(t)
+	w := startWatched(t, newTab, site.URL+"/slow", asItComes)
+	w.tab.open(w.url + "/watched")
+	w.tab.listen()
+	w.tab.ask()
+	w.tab.do(chromedp.Evaluate[chromedp.Void]("void (" + theFrame + ".ask(), " + theFrame + ".ask())"))
+	w.tab.await("!" + theFrame + ".waits")
+	if got := eval[[]string](w.tab, theFrame+".heard"); slices.Contains(got, "error") || !eval[bool](w.tab, theFrame+".armed") {
+		t.Errorf("the frame has said %q", got)
+	}
+}
+
 // The browser keeps Keycloak's cookies from its frame, which says so: nobody can tell who is
 // there, so nobody is asked, and nobody is signed out.
 func TestCheckSessionBlocked(t *testing.T) {
-	w := startWatched(t, newTab, "")
+	w := startWatched(t, newTab, "", asItComes)
 	ends := w.tab.read("#ends")
 	w.watch("error")
 	signIns := w.k.happened(t, w.reg.ID, "LOGIN")
@@ -213,7 +247,7 @@ func TestCheckSessionAlwaysChanged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			site := startFramedSite(t)
-			w := startWatched(t, c.open, site.URL+"/changed")
+			w := startWatched(t, c.open, site.URL+"/changed", asItComes)
 			ends := w.tab.read("#ends")
 			w.tab.open(w.url + "/watched")
 			eventually(t, "asked once, and answered", func() (bool, error) {

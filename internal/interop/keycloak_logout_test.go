@@ -98,7 +98,7 @@ func TestKeycloakBackChannelAtSignOut(t *testing.T) {
 
 // A framedSite is a relying party's side of what happens in frames: it remembers who framed
 // /frame, and shows Keycloak's check_session_iframe at /watch. At /changed it is a provider's
-// check_session_iframe that says so all the time.
+// check_session_iframe that says so all the time, and at /slow one that is slow.
 type framedSite struct {
 	*httptest.Server
 	frames chan *http.Request
@@ -117,6 +117,10 @@ func startFramedSite(t *testing.T) *framedSite {
 		w.Header().Set("Content-Type", "text/html")
 		w.Write([]byte(`<!doctype html><script>setInterval(() => parent.postMessage('changed', '*'), 20)</script>`))
 	})
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.Write([]byte(slowPage))
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.Write([]byte(`<!doctype html><p id="here">here</p>`))
@@ -125,6 +129,15 @@ func startFramedSite(t *testing.T) *framedSite {
 	t.Cleanup(s.Close)
 	return s
 }
+
+// slowPage takes its time to answer, and one question at a time.
+const slowPage = `<!doctype html><script>
+let asked = 0;
+addEventListener('message', e => {
+	const answer = ++asked > 1 ? 'error' : 'unchanged';
+	setTimeout(() => { asked--; e.source.postMessage(answer, e.origin) }, 100);
+});
+</script>`
 
 // watchPage asks the provider's frame as OpenID Connect Session Management 1.0 3.1 has it.
 const watchPage = `<!doctype html><p id="says"></p><script>
