@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -68,6 +69,9 @@ func (m *Manager) serveCallback(w http.ResponseWriter, r *http.Request) {
 		m.cookies.clearExpiredAttempts(w.Header(), r, m.cfg.Now())
 		m.withoutAttempt(w, r, state, &Error{Reason: ReasonAttemptExpired})
 		return
+	case !m.isAnswerOf(r, a):
+		m.fail(w, r, &Error{Status: http.StatusBadRequest, Reason: ReasonCallbackRejected, Err: errOtherRedirectURL, StartAgain: m.cfg.LoginPath})
+		return
 	}
 	// The cookie shows that this is the browser that began: only then may it have
 	// the answer another request got for this state.
@@ -94,6 +98,16 @@ func (m *Manager) callbackState(r *http.Request, params url.Values) (state strin
 	}
 	return "", err
 }
+
+// isAnswerOf says whether an answer came where the provider of the attempt sends its own
+// (RFC 9700 4.4.2.2). One that sends the browser on to another provider, with the state of
+// its own attempt, would be given that one's code otherwise.
+func (m *Manager) isAnswerOf(r *http.Request, a *attempt) bool {
+	p := m.provider(a.provider)
+	return p == nil || slices.Contains(m.calledBack(r), p)
+}
+
+var errOtherRedirectURL = errors.New("the answer came to the redirect URL of another provider than the sign-in began with")
 
 // invalidCallback is about a callback that names no attempt.
 func invalidCallback(err error, startAgain string) *Error {

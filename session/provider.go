@@ -19,8 +19,10 @@ type Provider struct {
 	Name string
 	// Label is what the page says on which people choose. Zero: Name.
 	Label string
-	// Client is required. All have redirect URLs at one origin; each should have one of
-	// its own, and must where it takes signed answers (JARM).
+	// Client is required. All have redirect URLs at one origin. Each should have one of its
+	// own, where no answer but its own is taken: on a shared one, a provider can be given the
+	// code of another, unless that has an iss in its answers (RFC 9207, RFC 9700 4.4). It must
+	// have one of its own where it takes signed answers (JARM).
 	Client *client.Client
 }
 

@@ -114,6 +114,39 @@ func TestProvidersAreNotMixedUp(t *testing.T) {
 	a.wantUser(b, "nobody: "+ReasonNoSession)
 }
 
+// A provider that sends the browser on to another one, with the state and the challenge of a
+// sign-in of its own, does not get the code that the other gives: the answer is not at its
+// redirect URL (RFC 9700 4.4.2.2). That is all that shows it where neither has an iss.
+func TestMixUpByTheRedirectURL(t *testing.T) {
+	a, honest, evil := newTwo(t)
+	honest.SetFaults(clienttest.NoIssParameter)
+	evil.SetFaults(clienttest.NoIssParameter)
+	b := a.browser()
+	atEvil := parseURL(t, b.get("/auth/login/blue").Header.Get("Location")).Query()
+	atHonest := parseURL(t, b.get("/auth/login/red").Header.Get("Location"))
+	forged := atHonest.Query()
+	for _, name := range []string{"state", "nonce", "code_challenge"} {
+		forged.Set(name, atEvil.Get(name))
+	}
+	atHonest.RawQuery = forged.Encode()
+	answer, err := honest.SignIn(atHonest.String(), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Path != "/auth/red/callback" || answer.Query().Get("state") != atEvil.Get("state") || answer.Query().Has("iss") {
+		t.Fatalf("the honest provider answers at %s", answer)
+	}
+	resp := b.get(answer.RequestURI(), fromProvider...)
+	if got := evil.Count("token"); got != 0 {
+		t.Fatal("the code of one provider went to the other")
+	}
+	text := a.wantPage(resp, http.StatusBadRequest, ReasonCallbackRejected)
+	if !strings.Contains(a.logs.String(), "redirect URL of another provider") || strings.Contains(text, "code") {
+		t.Errorf("%s", a.logs)
+	}
+	a.wantRedirect(b.signInAt(evil, "blue", "alice"), "/from/blue") // at its own, it is taken
+}
+
 // A session is its provider's: not of another with the same name, nor of one that is gone.
 func TestSessionStaysWithItsProvider(t *testing.T) {
 	a, red, blue := newTwo(t)
