@@ -163,9 +163,14 @@ func (m *Manager) newAttempt(r *http.Request, p *provider, opts *LoginOptions, w
 		}
 	}
 	var tried demandKey
+	rec := m.present(r)
 	if why.demand != nil {
-		why.demand.put(authorize, p.rp.Scopes())
-		tried = why.demand.key()
+		var held []string
+		if rec != nil && rec.tokens != nil && rec.provider == p.name {
+			held = rec.tokens.Scope
+		}
+		why.demand.put(authorize, p.rp.Scopes(), held)
+		tried = why.demand.triedIn(rec, m.cfg.Now())
 	}
 	if why.prompt != "" {
 		authorize.Prompt = []string{why.prompt}
@@ -187,7 +192,7 @@ func (m *Manager) newAttempt(r *http.Request, p *provider, opts *LoginOptions, w
 		returnTo: m.returnAddress(r, opts.ReturnTo),
 		data:     opts.Data,
 		expires:  m.cfg.Now().Add(m.cfg.AttemptLifetime),
-		began:    presenceOf(m.present(r)),
+		began:    presenceOf(rec),
 		provider: p.name,
 		tried:    tried,
 		mode:     why.mode,

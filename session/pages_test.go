@@ -322,26 +322,24 @@ func TestCheckSessionGuards(t *testing.T) {
 
 // A step-up takes along what the app has set, for it is the same user's session.
 func TestStepUpKeepsValues(t *testing.T) {
-	a := newApp(t)
-	a.guarded(HasACR("gold"))
-	b := a.browser()
-	b.mustSignIn("alice")
-	a.open = func(_ *http.Request, s *Session) {
-		if err := s.Set("cart", []byte("tea")); err != nil {
-			t.Error(err)
-		}
-	}
-	a.wantUser(b, "alice")
-	a.open = nil
 	for user, want := range map[string]string{"alice": "tea", "bob": ""} {
-		other := &browser{a, &strictJar{now: b.jar.now, cookies: slices.Clone(b.jar.cookies)}}
-		a.wantRedirect(other.signInAgain(other.get("/guarded"), user), "/guarded")
+		a := newApp(t)
+		a.guarded(HasACR("gold"))
+		b := a.browser()
+		b.mustSignIn("alice")
+		a.open = func(_ *http.Request, s *Session) {
+			if err := s.Set("cart", []byte("tea")); err != nil {
+				t.Error(err)
+			}
+		}
+		a.wantUser(b, "alice")
+		a.open = nil
+		a.wantRedirect(b.signInAgain(b.get("/guarded"), user), "/guarded")
 		a.open = func(_ *http.Request, s *Session) {
 			if cart, _ := s.Get("cart"); string(cart) != want {
 				t.Errorf("the cart of %s has %q", user, cart)
 			}
 		}
-		a.wantUser(other, user)
-		a.open = nil
+		a.wantUser(b, user)
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,9 +14,12 @@ const (
 	// stepUpLifetime is how long the address in a 401 is good, by which a script's page
 	// goes to sign in again.
 	stepUpLifetime = 10 * time.Minute
-	// stepUpPause is for demands of time, which a session can fail again: within it, the
-	// sign-in was in vain, and is not tried once more.
+	// stepUpPause is for demands that a session can fail again, of time, or of an acr that a
+	// refreshed ID token lacks: within it, the sign-in was in vain, and is not tried once more.
 	stepUpPause = time.Minute
+	// maxStepUps is how often in a row, each within stepUpPause of the one before, a session
+	// signs in again: rules that cannot hold together would send it round in circles.
+	maxStepUps = 5
 
 	stepUpField = "step_up"
 )
@@ -27,7 +31,7 @@ const (
 // may go to.
 //
 // Where that cannot help it is a 403: when this very session comes of a sign-in for the same
-// demand. Likewise the callback answers 403, and the session stays as it was, when the
+// demand, or of five for others within as many minutes. Likewise the callback answers 403, and the session stays as it was, when the
 // provider signs in with less than acr or max_age ask for.
 //
 // [Challenge] makes a demand of the answer of an API.
@@ -49,6 +53,14 @@ func (m *Manager) stepUp(w http.ResponseWriter, r *http.Request, s *Session, giv
 	wanted.Provider = or(given.Provider, s.presented.provider)
 	wanted.Reason = or(given.Reason, ReasonRule)
 	d := &wanted
+	err := d.check()
+	if err == nil && m.provider(d.Provider) == nil {
+		err = fmt.Errorf("session: Demand: there is no provider of the name %q", cut(d.Provider))
+	}
+	if err != nil {
+		m.fail(w, r, startError(err))
+		return
+	}
 	asksOpenID := d.MaxAge != nil || len(d.ACR) > 0
 	if s.tried(d) || asksOpenID && s.IDToken() == nil && d.Provider == s.presented.provider {
 		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: d.Reason, Err: d})
@@ -66,12 +78,16 @@ func (m *Manager) stepUp(w http.ResponseWriter, r *http.Request, s *Session, giv
 	m.fail(w, r, &Error{Status: http.StatusUnauthorized, Reason: d.Reason, Err: d, StartAgain: address})
 }
 
-// tried says whether the session comes of a sign-in for this very demand.
+// tried says whether the session comes of a sign-in for this very demand, or of too many for
+// others.
 func (s *Session) tried(d *Demand) bool {
-	if s.presented.tried != d.key() {
-		return false
+	tried, justNow := s.presented.tried, s.m.cfg.Now().Sub(s.presented.created) < stepUpPause
+	if justNow && tried[stepUpCount] >= maxStepUps {
+		return true
 	}
-	return d.MaxAge == nil || s.m.cfg.Now().Sub(s.presented.created) < stepUpPause
+	tried[stepUpCount] = 0
+	lasting := d.MaxAge == nil && len(d.ACR) == 0
+	return tried == d.key() && (lasting || justNow)
 }
 
 // refuse answers what a rule does not let pass.
