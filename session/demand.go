@@ -76,12 +76,12 @@ func (d *Demand) key() (key demandKey) {
 	return key
 }
 
-// triedIn is the key of a sign-in for the demand, which begins in a session; nil: none.
-func (d *Demand) triedIn(rec *record, now time.Time) demandKey {
+// triedIn is the key of a sign-in for the demand, which begins in a session.
+func (d *Demand) triedIn(s *Session, now time.Time) demandKey {
 	key := d.key()
 	key[stepUpCount] = 1
-	if rec != nil && now.Sub(rec.created) < stepUpPause {
-		key[stepUpCount] += min(rec.tried[stepUpCount], maxStepUps)
+	if s.SignedIn() && now.Sub(s.presented.created) < stepUpPause {
+		key[stepUpCount] += min(s.presented.tried[stepUpCount], maxStepUps)
 	}
 	return key
 }
@@ -99,9 +99,11 @@ func (d *Demand) put(opts *client.AuthorizeOptions, scopes, held []string) {
 	if opts.Scopes != nil {
 		scopes = opts.Scopes
 	}
+	// A provider may call anything a scope, and need not take it back.
+	held = slices.DeleteFunc(slices.Clone(held), func(scope string) bool { return checkWords("scope", []string{scope}) != nil })
 	asked := slices.Clone(scopes)
 	for _, one := range slices.Concat(held, d.Scopes) {
-		if !slices.Contains(asked, one) && checkWords("scope", []string{one}) == nil { // a provider may call anything a scope
+		if !slices.Contains(asked, one) {
 			asked = append(asked, one)
 		}
 	}

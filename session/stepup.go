@@ -53,21 +53,13 @@ func (m *Manager) stepUp(w http.ResponseWriter, r *http.Request, s *Session, giv
 	wanted.Provider = or(given.Provider, s.presented.provider)
 	wanted.Reason = or(given.Reason, ReasonRule)
 	d := &wanted
-	err := d.check()
-	if err == nil && m.provider(d.Provider) == nil {
-		err = fmt.Errorf("session: Demand: there is no provider of the name %q", cut(d.Provider))
-	}
-	if err != nil {
-		m.fail(w, r, startError(err))
-		return
-	}
 	asksOpenID := d.MaxAge != nil || len(d.ACR) > 0
 	if s.tried(d) || asksOpenID && s.IDToken() == nil && d.Provider == s.presented.provider {
 		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: d.Reason, Err: d})
 		return
 	}
 	if m.navigation(r) {
-		m.begin(w, r, &LoginOptions{Provider: d.Provider}, loginPurpose{demand: d})
+		m.begin(w, r, &LoginOptions{Provider: d.Provider}, loginPurpose{demand: d, session: s})
 		return
 	}
 	address, err := m.stepUpAddress(d)
@@ -107,6 +99,12 @@ func (m *Manager) refuse(w http.ResponseWriter, r *http.Request, s *Session, err
 // stepUpAddress is the login route with a demand. It is sealed: what is asked of the
 // provider is never for the query of a request to say.
 func (m *Manager) stepUpAddress(d *Demand) (string, error) {
+	if err := d.check(); err != nil {
+		return "", err
+	}
+	if m.provider(d.Provider) == nil {
+		return "", fmt.Errorf("session: Demand: there is no provider of the name %q", cut(d.Provider))
+	}
 	b := appendTime(nil, m.cfg.Now().Add(stepUpLifetime))
 	sealed, err := m.cookies.sealer.seal(purposeStepUp, stepUpField, d.append(b))
 	if err != nil {
