@@ -94,7 +94,7 @@ func (m *Manager) provider(name string) *provider {
 // wants another than that of the present session names it.
 func (m *Manager) providerFor(r *http.Request, wanted string) (*provider, error) {
 	if wanted == "" && len(m.providers) > 1 {
-		if rec := m.present(r); rec != nil {
+		if rec := m.present(r); rec != nil && m.provider(rec.provider) != nil {
 			wanted = rec.provider
 		}
 		if m.cfg.ChooseProvider != nil {

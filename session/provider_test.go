@@ -166,6 +166,10 @@ func TestSessionStaysWithItsProvider(t *testing.T) {
 		if got := b2.user(); got != "nobody: "+ReasonOtherIssuer {
 			t.Errorf("%s: %s", name, got)
 		}
+		b2.handler = m.LoginHandler() // for whom it is no dead end
+		if resp := b2.get("/auth/login"); resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusSeeOther {
+			t.Errorf("%s: the login route says %d", name, resp.StatusCode)
+		}
 	}
 	a.wantUser(b, "alice")
 }
