@@ -93,16 +93,19 @@ func (m *Manager) provider(name string) *provider {
 // providerFor decides with whom a request signs in; nil: the user is to choose. Who
 // wants another than that of the present session names it.
 func (m *Manager) providerFor(r *http.Request, wanted string) (*provider, error) {
-	if wanted == "" && len(m.providers) > 1 {
+	if wanted == "" && len(m.cfg.Providers) > 0 {
 		if rec := m.present(r); rec != nil && m.provider(rec.provider) != nil {
 			wanted = rec.provider
 		}
 		if m.cfg.ChooseProvider != nil {
-			wanted = m.cfg.ChooseProvider(r)
+			wanted = or(m.cfg.ChooseProvider(r), wanted)
 		}
-		if wanted == "" {
-			return nil, nil
-		}
+	}
+	switch {
+	case wanted == "" && len(m.providers) == 1:
+		return m.providers[0], nil
+	case wanted == "":
+		return nil, nil
 	}
 	p := m.provider(wanted)
 	if p == nil {

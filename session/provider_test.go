@@ -270,6 +270,19 @@ func TestInitiateLogin(t *testing.T) {
 	a.wantUser(b, "alice")
 }
 
+// A list of one is a list: nobody has to choose.
+func TestOneProviderOfAList(t *testing.T) {
+	a, red, _ := newTwo(t, func(c *Config) { c.Providers = c.Providers[:1] })
+	b := a.browser()
+	a.wantRedirect(b.signIn("/", "alice"), "/")
+	a.open = func(_ *http.Request, s *Session) {
+		if s.Provider() != "red" || s.Issuer() != red.Issuer() {
+			t.Errorf("signed in with %q, %q", s.Provider(), s.Issuer())
+		}
+	}
+	a.wantUser(b, "alice")
+}
+
 func TestProvidersRefused(t *testing.T) {
 	op := clienttest.New(nil)
 	defer op.Close()
