@@ -147,6 +147,7 @@ type outcome struct {
 	returnTo string
 	began    presence
 	mode     loginMode
+	seenAt   time.Time // of the session that goes on in a frame
 	err      *Error
 }
 
@@ -167,19 +168,22 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 		}
 		return out
 	}
-	if out.err = m.goesOn(r, a, rec); out.err != nil {
+	if out.err = m.goesOn(r, a, out, rec); out.err != nil {
 		return out
 	}
 	out.rec = rec
-	if a.mode == modeFrame { // nobody has signed in: it is the session of before
-		return out
-	}
-	if err := m.greet(r, a, out.rec); err != nil {
-		out.err = &Error{Status: http.StatusForbidden, Reason: ReasonLoginRefused, Err: err}
-		return out
+	continued := a.mode == modeFrame // nobody has signed in: it is the session of before
+	if !continued {
+		if err := m.greet(r, a, rec); err != nil {
+			out.err = &Error{Status: http.StatusForbidden, Reason: ReasonLoginRefused, Err: err}
+			return out
+		}
 	}
 	if m.cfg.IdentityOnly {
 		rec.tokens, rec.others = withoutTokens(rec.tokens), nil
+	}
+	if continued {
+		return out
 	}
 	m.log(r, slog.LevelInfo, "session: signed in", slog.String("session", out.rec.id.hash()))
 	m.emit(ctx, eventOf(EventLogin, out.rec))
@@ -309,7 +313,11 @@ func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state s
 	if r.Method == http.MethodPost || m.cfg.SameSite == http.SameSiteStrictMode {
 		m.cookies.clearUnseen(w.Header()) // and of these what follows sets again
 	}
-	if err := m.cookies.writeSession(w.Header(), r, &rec); err != nil {
+	err := m.cookies.writeSession(w.Header(), r, &rec)
+	if err == nil && out.mode == modeFrame {
+		err = m.cookies.writeSeen(w.Header(), rec.id, out.seenAt, rec.expires)
+	}
+	if err != nil {
 		m.fail(w, r, startError(err))
 		return
 	}
@@ -357,9 +365,25 @@ func (m *Manager) replace(old presence, next *record) {
 	at := now
 	if old.user == by.user {
 		at = at.Add(replacedGrace)
-		m.replaced.put(keyOf("replaced", string(by.id[:])), old, now, at)
+		m.replaced.put(replacedKey(by.id), old, now, at)
+		m.replaced.put(replacedByKey(old.id), by, now, at)
 	}
 	m.end(old, ReasonReplaced, at)
+}
+
+func replacedKey(id sessionID) memoryKey   { return keyOf("replaced", string(id[:])) }
+func replacedByKey(id sessionID) memoryKey { return keyOf("replaced by", string(id[:])) }
+
+// besides are the sessions that end with another one when its user signs out: the one it has
+// just replaced, which may still be answered, and the one it was just replaced by, whose
+// cookie may be on its way.
+func (m *Manager) besides(id sessionID, now time.Time) (some []presence) {
+	for _, key := range [...]memoryKey{replacedKey(id), replacedByKey(id)} {
+		if p, ok := m.replaced.get(key, now); ok {
+			some = append(some, p)
+		}
+	}
+	return some
 }
 
 // withoutAttempt answers a callback that has no attempt to be checked against:

@@ -87,8 +87,8 @@ func (m *Manager) endLocally(w http.ResponseWriter, r *http.Request, rec *record
 		return nil
 	}
 	m.end(presenceOf(rec), ReasonSignedOut, m.cfg.Now())
-	if old, ok := m.replaced.get(keyOf("replaced", string(rec.id[:])), m.cfg.Now()); ok {
-		m.end(old, ReasonSignedOut, m.cfg.Now())
+	for _, p := range m.besides(rec.id, m.cfg.Now()) {
+		m.end(p, ReasonSignedOut, m.cfg.Now())
 	}
 	m.log(r, slog.LevelInfo, "session: signed out", slog.String("session", rec.id.hash()))
 	m.emit(r.Context(), eventOf(EventLogout, rec))

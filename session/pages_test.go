@@ -263,6 +263,63 @@ func TestCheckSession(t *testing.T) {
 	}
 }
 
+// A page that watches is nobody at work: whatever changes at the provider, the session
+// becomes idle when it would have, and no earlier.
+func TestCheckSessionKeepsNobodyAwake(t *testing.T) {
+	w := newWatched(t)
+	w.op.Advance(40 * time.Minute)
+	w.get("/") // a page load
+	for range 2 {
+		w.op.Advance(25 * time.Minute)
+		w.wantUser(w.browser, "alice")
+		if got := w.recheck(w.data()["recheck"]); got != frameSame {
+			t.Fatalf("%s; log: %s", got, w.logs)
+		}
+	}
+	w.op.Advance(10*time.Minute - time.Second)
+	w.wantUser(w.browser, "alice")
+	w.op.Advance(time.Second)
+	w.wantUser(w.browser, "nobody: "+ReasonIdle)
+}
+
+// With Config.IdentityOnly a frame brings no tokens into the session.
+func TestCheckSessionIdentityOnly(t *testing.T) {
+	a := newApp(t, func(c *appConfig) { c.session.IdentityOnly = true })
+	w := &watched{a.browser(), a.op.NewBrowser()}
+	w.signInAtBoth("alice")
+	resp := w.get(w.data()["recheck"], inFrame...)
+	back, err := w.atProvider.SignIn(resp.Header.Get("Location"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := body(w.get(back.RequestURI(), "Sec-Fetch-Dest", "iframe")); !strings.Contains(text, `data-result="same"`) {
+		t.Fatalf("%s; log: %s", text, w.logs)
+	}
+	a.open = func(_ *http.Request, s *Session) {
+		if tokens := s.presented.tokens; tokens.AccessToken != "" || tokens.RefreshToken != "" || tokens.IDToken.Raw() != "" {
+			t.Error("tokens are kept")
+		}
+	}
+	a.wantUser(w.browser, "alice")
+}
+
+// Who signs out while a frame is on its way stays signed out when its answer comes.
+func TestLogoutWhileAFrameIsOnItsWay(t *testing.T) {
+	w := newWatched(t)
+	resp := w.get(w.data()["recheck"], inFrame...)
+	back, err := w.atProvider.SignIn(resp.Header.Get("Location"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := w.lost(w.request("GET", back.RequestURI(), "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "cross-site"))
+	if text := body(late); !strings.Contains(text, `data-result="same"`) {
+		t.Fatalf("%s; log: %s", text, w.logs)
+	}
+	w.post("/auth/logout")
+	w.take(late)
+	w.wantUser(w.browser, "nobody: "+ReasonSignedOut)
+}
+
 // ends is when the session of the browser ends.
 func (b *browser) ends() (at time.Time) {
 	r := b.request("GET", "/")
