@@ -318,7 +318,8 @@ func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state s
 		err = m.cookies.writeSeen(w.Header(), rec.id, out.seenAt, rec.expires)
 	}
 	if err != nil {
-		m.fail(w, r, startError(err))
+		failed := outcome{mode: out.mode, returnTo: out.returnTo, err: startError(err)}
+		m.answerFailure(w, r, &failed)
 		return
 	}
 	m.replaceSessions(r, out.began, &rec)

@@ -120,6 +120,27 @@ func TestSilentlyFails(t *testing.T) {
 	}
 }
 
+// A session that does not fit keeps nobody from a page for everybody.
+func TestSilentlyTooLarge(t *testing.T) {
+	a := newApp(t, func(c *appConfig) {
+		c.op.Users = []clienttest.User{{Subject: "alice", Claims: map[string]any{"roles": strings.Repeat("long ", 2000)}}}
+	})
+	a.silently()
+	b := a.browser()
+	atProvider := a.op.NewBrowser()
+	if _, err := atProvider.SignIn(a.browser().begin("/"), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	callback, err := atProvider.SignIn(b.get("/public").Header.Get("Location"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.wantRedirect(b.get(callback.RequestURI(), fromProvider...), "/public")
+	if text := body(b.get("/public")); text != "hello " || !a.logs.has(ReasonTooLarge) {
+		t.Errorf("%q; log: %s", text, a.logs)
+	}
+}
+
 func TestPopup(t *testing.T) {
 	a := newApp(t)
 	b := a.browser()

@@ -270,6 +270,30 @@ func TestInitiateLogin(t *testing.T) {
 	a.wantUser(b, "alice")
 }
 
+// Whatever stands behind our own origin in target_link_uri, the user stays here.
+func TestV15InitiateLoginGoesNowhereElse(t *testing.T) {
+	a := newApp(t)
+	a.mux.Handle("/initiate", a.m.InitiateLoginHandler())
+	for _, hostile := range literals(t, "openredirect.txt", 500) {
+		for _, target := range []string{appURL + hostile, hostile, appURL + "/" + hostile} {
+			b := a.browser()
+			resp := b.get("/initiate?"+url.Values{"iss": {a.op.Issuer()}, "target_link_uri": {target}}.Encode(), fromProvider...)
+			if resp.StatusCode == http.StatusBadRequest {
+				continue
+			}
+			state := authRequest(t, resp).Get("state")
+			attempt, err := a.m.cookies.readAttempt(b.request("GET", "/"), state)
+			if err != nil || attempt == nil {
+				t.Fatalf("%q: no attempt: %v", target, err)
+			}
+			if _, ok := localAddress(attempt.returnTo); !ok {
+				t.Errorf("%q: comes back to %q", target, attempt.returnTo)
+			}
+			staysHere(t, attempt.returnTo)
+		}
+	}
+}
+
 // A list of one is a list: nobody has to choose.
 func TestOneProviderOfAList(t *testing.T) {
 	a, red, _ := newTwo(t, func(c *Config) { c.Providers = c.Providers[:1] })
