@@ -217,9 +217,10 @@ func (m *Manager) exchange(ctx context.Context, p *provider, a *attempt, params 
 	}, nil
 }
 
-// userInfo gives the claims that Config.UserInfoClaims names; nil: it names none.
+// userInfo gives the claims that Config.UserInfoClaims names; nil: it names none, or the
+// provider is without OpenID Connect, and has answered at its user endpoint already.
 func (m *Manager) userInfo(ctx context.Context, p *provider, tokens *client.Tokens) ([]byte, error) {
-	if len(m.cfg.UserInfoClaims) == 0 {
+	if len(m.cfg.UserInfoClaims) == 0 || tokens.IDToken == nil {
 		return nil, nil
 	}
 	info, err := p.rp.UserInfo(ctx, tokens)
