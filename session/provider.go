@@ -61,15 +61,28 @@ func (cfg *Config) newProviders(rp *client.Client) ([]*provider, error) {
 		if err != nil {
 			return nil, fmt.Errorf("Providers[%d]: %w", i, err)
 		}
-		if slices.ContainsFunc(all, func(other *provider) bool { return other.name == p.name }) {
-			return nil, fmt.Errorf("Providers[%d]: the name %q is there twice", i, p.name)
-		}
-		if len(all) > 0 && origin.Of(p.redirect) != origin.Of(all[0].redirect) {
-			return nil, fmt.Errorf("Providers[%d]: its redirect URL is not at the origin of the others", i)
+		if err := p.fits(all); err != nil {
+			return nil, fmt.Errorf("Providers[%d]: %w", i, err)
 		}
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+// fits checks a provider against those before it.
+func (p *provider) fits(all []*provider) error {
+	for _, other := range all {
+		switch {
+		case other.name == p.name:
+			return fmt.Errorf("the name %q is there twice", p.name)
+		case origin.Of(other.redirect) != origin.Of(p.redirect):
+			return errors.New("its redirect URL is not at the origin of the others")
+		case other.redirect.Path == p.redirect.Path && other.redirect.String() != p.redirect.String():
+			// Where an answer came is told by the path alone.
+			return fmt.Errorf("its redirect URL has the path of that of %q, and is another one", other.name)
+		}
+	}
+	return nil
 }
 
 func (cfg *Config) newProvider(one Provider) (*provider, error) {

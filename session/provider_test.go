@@ -317,6 +317,7 @@ func TestProvidersRefused(t *testing.T) {
 		"the name has 0 bytes":    {{Client: here}},
 		"is not a letter":         {{Name: "../x", Client: here}},
 		"is not at the origin of": {{Name: "a", Client: here}, {Name: "b", Client: elsewhere}},
+		"and is another one":      {{Name: "a", Client: here}, {Name: "b", Client: clientOf(t, op, appURL+"/cb?p=b")}},
 		"no client":               {},
 		"at most 100":             make([]Provider, 101),
 	} {
