@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -68,6 +69,9 @@ func (m *Manager) serveCallback(w http.ResponseWriter, r *http.Request) {
 		m.cookies.clearExpiredAttempts(w.Header(), r, m.cfg.Now())
 		m.withoutAttempt(w, r, state, &Error{Reason: ReasonAttemptExpired})
 		return
+	case !m.isAnswerOf(r, a):
+		m.fail(w, r, &Error{Status: http.StatusBadRequest, Reason: ReasonCallbackRejected, Err: errOtherRedirectURL, StartAgain: m.cfg.LoginPath})
+		return
 	}
 	// The cookie shows that this is the browser that began: only then may it have
 	// the answer another request got for this state.
@@ -94,6 +98,16 @@ func (m *Manager) callbackState(r *http.Request, params url.Values) (state strin
 	}
 	return "", err
 }
+
+// isAnswerOf says whether an answer came where the provider of the attempt sends its own
+// (RFC 9700 4.4.2.2). One that sends the browser on to another provider, with the state of
+// its own attempt, would be given that one's code otherwise.
+func (m *Manager) isAnswerOf(r *http.Request, a *attempt) bool {
+	p := m.provider(a.provider)
+	return p == nil || slices.Contains(m.calledBack(r), p)
+}
+
+var errOtherRedirectURL = errors.New("the answer came to the redirect URL of another provider than the sign-in began with")
 
 // invalidCallback is about a callback that names no attempt.
 func invalidCallback(err error, startAgain string) *Error {
@@ -133,6 +147,7 @@ type outcome struct {
 	returnTo string
 	began    presence
 	mode     loginMode
+	seenAt   time.Time // of the session that goes on in a frame
 	err      *Error
 }
 
@@ -165,7 +180,7 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 		}
 		return out
 	}
-	if out.err = m.goesOn(r, a, rec); out.err != nil {
+	if out.err = m.goesOn(r, a, out, rec); out.err != nil {
 		return out
 	}
 	out.rec = rec
@@ -219,9 +234,10 @@ func (m *Manager) exchange(ctx context.Context, p *provider, a *attempt, params 
 	}, nil
 }
 
-// userInfo gives the claims that Config.UserInfoClaims names; nil: nobody is asked.
+// userInfo gives the claims that Config.UserInfoClaims names; nil: it names none, or the
+// provider is without OpenID Connect, and has answered at its user endpoint already.
 func (m *Manager) userInfo(ctx context.Context, p *provider, tokens *client.Tokens) ([]byte, error) {
-	if len(m.cfg.UserInfoClaims) == 0 || tokens.IDToken == nil { // an account has all there is
+	if len(m.cfg.UserInfoClaims) == 0 || tokens.IDToken == nil {
 		return nil, nil
 	}
 	info, err := p.rp.UserInfo(ctx, tokens)
@@ -316,8 +332,13 @@ func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state s
 		m.cookies.clearUnseen(w.Header()) // and of these what follows sets again
 	}
 	m.cookies.clearLogoutReturn(w.Header(), r)
-	if err := m.cookies.writeSession(w.Header(), r, &rec); err != nil {
-		m.fail(w, r, startError(err))
+	err := m.cookies.writeSession(w.Header(), r, &rec)
+	if err == nil && out.mode == modeFrame {
+		err = m.cookies.writeSeen(w.Header(), rec.id, out.seenAt, rec.expires)
+	}
+	if err != nil {
+		failed := outcome{mode: out.mode, returnTo: out.returnTo, err: startError(err)}
+		m.answerFailure(w, r, &failed)
 		return
 	}
 	m.replaceSessions(r, out.began, &rec)
@@ -364,9 +385,25 @@ func (m *Manager) replace(old presence, next *record) {
 	at := now
 	if old.user == by.user {
 		at = at.Add(replacedGrace)
-		m.replaced.put(keyOf("replaced", string(by.id[:])), old, now, at)
+		m.replaced.put(replacedKey(by.id), old, now, at)
+		m.replaced.put(replacedByKey(old.id), by, now, at)
 	}
 	m.end(old, ReasonReplaced, at)
+}
+
+func replacedKey(id sessionID) memoryKey   { return keyOf("replaced", string(id[:])) }
+func replacedByKey(id sessionID) memoryKey { return keyOf("replaced by", string(id[:])) }
+
+// besides are the sessions that end with another one when its user signs out: the one it has
+// just replaced, which may still be answered, and the one it was just replaced by, whose
+// cookie may be on its way.
+func (m *Manager) besides(id sessionID, now time.Time) (some []presence) {
+	for _, key := range [...]memoryKey{replacedKey(id), replacedByKey(id)} {
+		if p, ok := m.replaced.get(key, now); ok {
+			some = append(some, p)
+		}
+	}
+	return some
 }
 
 // withoutAttempt answers a callback that has no attempt to be checked against:

@@ -56,7 +56,7 @@ func demandOf(params map[string]string) *Demand {
 		if len(d.ACR) > 0 {
 			d.Reason = ReasonACR
 		}
-		if d.MaxAge != nil || len(d.ACR) > 0 && checkWords("acr", d.ACR) == nil {
+		if (d.MaxAge != nil || len(d.ACR) > 0) && d.check() == nil {
 			return d
 		}
 	case "insufficient_scope":

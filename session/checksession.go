@@ -224,9 +224,9 @@ func (m *Manager) answerFrame(w http.ResponseWriter, r *http.Request, out *outco
 }
 
 // goesOn makes rec, which a sign-in has brought, go on with the session of the same user in
-// which it began: for a frame without a new life, and for a step-up with one. What the app
-// has set stays.
-func (m *Manager) goesOn(r *http.Request, a *attempt, rec *record) *Error {
+// which it began: for a frame without a new life, for nobody is at work there, and for a
+// step-up with one. What the app has set stays.
+func (m *Manager) goesOn(r *http.Request, a *attempt, out *outcome, rec *record) *Error {
 	s := new(Session)
 	m.open(s, r)
 	same := s.SignedIn() && s.presented.provider == rec.provider && s.presented.identity.user() == rec.identity.user()
@@ -239,6 +239,6 @@ func (m *Manager) goesOn(r *http.Request, a *attempt, rec *record) *Error {
 	if !same {
 		return &Error{Status: http.StatusForbidden, Reason: ReasonOtherUser, Err: client.ErrRejected}
 	}
-	rec.expires = s.Expires()
+	rec.created, rec.expires, out.seenAt = s.presented.created, s.Expires(), s.seenAt
 	return nil
 }

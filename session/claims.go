@@ -9,7 +9,7 @@ import (
 
 // What is known of a user is the claims of the verified ID token and, where
 // Config.UserInfoClaims has names, those of the userinfo endpoint at the sign-in. Where both
-// have a claim, the ID token has it right: a refresh may bring a newer one.
+// have a claim, the ID token has it right, and all of it: a refresh may bring a newer one.
 
 // source is the ID token or, of a provider without OpenID Connect, the account.
 func (s *Session) source() interface {
@@ -28,8 +28,8 @@ func (s *Session) Claims(v any) error {
 	if !s.SignedIn() {
 		return ErrSignIn
 	}
-	if s.presented.userInfo != nil {
-		if err := json.Unmarshal(s.presented.userInfo, v); err != nil {
+	if info := s.userInfo(); info != nil {
+		if err := json.Unmarshal(info, v); err != nil {
 			return fmt.Errorf("session: %w", err)
 		}
 	}
@@ -46,14 +46,34 @@ func (s *Session) Claim(path ...string) (value json.RawMessage, ok bool) {
 	if !s.SignedIn() || len(path) == 0 {
 		return nil, false
 	}
-	if value, ok = s.source().Claim(path...); ok {
-		return value, true
+	if _, ok = s.source().Claim(path[0]); ok {
+		return s.source().Claim(path...)
 	}
 	v, ok := strictjson.At(string(s.presented.userInfo), path)
 	if !ok {
 		return nil, false
 	}
 	return json.RawMessage(v.Raw()), true
+}
+
+// userInfo are the claims of the userinfo endpoint that the ID token does not have: a claim
+// is of the one or the other as a whole. nil: it was not asked.
+func (s *Session) userInfo() []byte {
+	if s.presented.userInfo == nil {
+		return nil
+	}
+	lacking := map[string]json.RawMessage{}
+	_ = strictjson.Again(string(s.presented.userInfo), func(name string, v strictjson.Value) error { // ours, see keep
+		if _, ok := s.source().Claim(name); !ok {
+			lacking[name] = json.RawMessage(v.Raw())
+		}
+		return nil
+	})
+	info, err := json.Marshal(lacking)
+	if err != nil {
+		return nil
+	}
+	return info
 }
 
 // Texts returns the strings of a claim that is one string or an array of them, such as

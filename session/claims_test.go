@@ -68,3 +68,36 @@ func TestIdentityOnly(t *testing.T) {
 		t.Errorf("%d token requests", a.op.Count("token"))
 	}
 }
+
+// A role that the ID token has no more does not come back out of the userinfo of the sign-in:
+// a claim is of the one or the other as a whole.
+func TestUserInfoDoesNotFillUpAClaim(t *testing.T) {
+	a := newApp(t, func(c *appConfig) {
+		c.op.Users = []clienttest.User{{Subject: "alice", Claims: map[string]any{"access": map[string]any{"level": "low"}, "groups": []string{}}}}
+	})
+	b := a.browser()
+	b.mustSignIn("alice")
+	a.open = func(r *http.Request, s *Session) {
+		s.presented.userInfo = []byte(`{"access":{"roles":["admin"]},"groups":["admin"],"team":["blue"]}`)
+		if err := HasClaim([]string{"access", "roles"}, "admin")(r, s); err == nil {
+			t.Error("a role out of another document than the rest of its claim")
+		}
+		if err := HasClaim([]string{"groups"}, "admin")(r, s); err == nil {
+			t.Error("no groups are filled up")
+		}
+		if err := HasClaim([]string{"team"}, "blue")(r, s); err != nil {
+			t.Errorf("a claim of userinfo alone: %v", err)
+		}
+		var claims struct {
+			Access struct {
+				Level string
+				Roles []string
+			}
+			Team []string
+		}
+		if err := s.Claims(&claims); err != nil || claims.Access.Level != "low" || claims.Access.Roles != nil || claims.Team == nil {
+			t.Errorf("%+v, %v", claims, err)
+		}
+	}
+	a.wantUser(b, "alice")
+}

@@ -108,7 +108,8 @@ type Config struct {
 	IdentityOnly bool
 	// UserInfoClaims are claims of the userinfo endpoint to keep in the session, which is
 	// asked once, at the sign-in. Session.Claim, Claims and Texts have them where the ID token
-	// does not. A sign-in fails where the endpoint does. nil: it is not asked.
+	// does not. A sign-in fails where the endpoint does. A provider without OpenID Connect has
+	// none, and its account has all the claims. nil: it is not asked.
 	UserInfoClaims []string
 
 	// PublicClaims are the claims that StatusHandler tells the scripts of the app's pages.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,9 +15,11 @@ import (
 // [Rule] it says that the session lacks it, and that signing in once more may help
 // (OpenID Connect Core 3.1.2.1, RFC 9470).
 type Demand struct {
-	MaxAge *time.Duration // how long ago the user may have signed in at the provider; nil: does not matter
-	ACR    []string       // one of these authentication contexts; nil: any
-	Scopes []string       // beside those of the session
+	// MaxAge is how long ago the user may have signed in at the provider, in whole seconds. If
+	// Config.Authorize asks for less, that holds. nil: it does not matter.
+	MaxAge *time.Duration
+	ACR    []string // one of these authentication contexts, instead of what Config.Authorize asks for; nil: any
+	Scopes []string // beside those of the session, which are asked for again with any Demand
 	// Provider is the name of one of Config.Providers, to sign in with. Zero: that of the
 	// session.
 	Provider string
@@ -41,8 +44,27 @@ func (d *Demand) Error() string {
 	return "session: wanted: " + strings.Join(parts, ", ")
 }
 
-// A demandKey stands for a Demand in a session: what its sign-in was already for.
+// check refuses what cannot be asked for, which would be sealed as something else.
+func (d *Demand) check() error {
+	if d.MaxAge != nil && *d.MaxAge < 0 {
+		return errors.New("session: Demand.MaxAge is less than zero")
+	}
+	for what, words := range map[string][]string{"acr": d.ACR, "scope": d.Scopes} {
+		if len(words) == 0 {
+			continue
+		}
+		if err := checkWords(what, words); err != nil {
+			return fmt.Errorf("session: Demand: %w", err)
+		}
+	}
+	return nil
+}
+
+// A demandKey stands for a Demand in a session: what its sign-in was already for. The last
+// byte counts the step-ups in a row, and says nothing of the Demand.
 type demandKey [8]byte
+
+const stepUpCount = len(demandKey{}) - 1
 
 func (d *Demand) key() (key demandKey) {
 	age := ""
@@ -50,23 +72,42 @@ func (d *Demand) key() (key demandKey) {
 		age = d.MaxAge.String()
 	}
 	sum := sha256.Sum256([]byte(strings.Join([]string{age, strings.Join(d.ACR, " "), strings.Join(d.Scopes, " "), d.Provider, d.Reason}, "\x00")))
-	copy(key[:], sum[:])
+	copy(key[:stepUpCount], sum[:])
 	return key
 }
 
-// put asks for the demand, beside what opts asks for already. Without scopes there those of
-// the client count.
-func (d *Demand) put(opts *client.AuthorizeOptions, scopes []string) {
-	if d.MaxAge != nil {
+// triedIn is the key of a sign-in for the demand, which begins in a session.
+func (d *Demand) triedIn(s *Session, now time.Time) demandKey {
+	key := d.key()
+	key[stepUpCount] = 1
+	if s.SignedIn() && now.Sub(s.presented.created) < stepUpPause {
+		key[stepUpCount] += min(s.presented.tried[stepUpCount], maxStepUps)
+	}
+	return key
+}
+
+// put asks for the demand, beside what opts asks for already, and takes nothing back of that
+// but the acr. scopes are there without any in opts, and held are those of the session that
+// the sign-in will take the place of, which it is not to lose.
+func (d *Demand) put(opts *client.AuthorizeOptions, scopes, held []string) {
+	if d.MaxAge != nil && (opts.MaxAge == nil || *d.MaxAge < *opts.MaxAge) {
 		opts.MaxAge = d.MaxAge
 	}
 	if len(d.ACR) > 0 {
 		opts.ACRValues = d.ACR
 	}
-	if len(d.Scopes) > 0 {
-		if opts.Scopes != nil {
-			scopes = opts.Scopes
+	if opts.Scopes != nil {
+		scopes = opts.Scopes
+	}
+	// A provider may call anything a scope, and need not take it back.
+	held = slices.DeleteFunc(slices.Clone(held), func(scope string) bool { return checkWords("scope", []string{scope}) != nil })
+	asked := slices.Clone(scopes)
+	for _, one := range slices.Concat(held, d.Scopes) {
+		if !slices.Contains(asked, one) {
+			asked = append(asked, one)
 		}
-		opts.Scopes = slices.Concat(scopes, d.Scopes)
+	}
+	if len(asked) > len(scopes) {
+		opts.Scopes = asked
 	}
 }

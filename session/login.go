@@ -56,7 +56,7 @@ func (m *Manager) serveLogin(w http.ResponseWriter, r *http.Request) {
 			m.fail(w, r, &Error{Status: http.StatusBadRequest, Reason: ReasonStepUpInvalid, Err: err, StartAgain: m.loginAddress(opts.ReturnTo)})
 			return
 		}
-		opts.Provider = why.demand.Provider
+		opts.Provider, why.session = why.demand.Provider, m.sessionOf(r)
 	}
 	if p, err := m.providerFor(r, opts.Provider); p == nil && err == nil {
 		m.writeChooser(w, r, opts.ReturnTo)
@@ -90,6 +90,7 @@ func (m *Manager) Login(w http.ResponseWriter, r *http.Request, opts *LoginOptio
 // A loginPurpose is what a sign-in is for, beside its options.
 type loginPurpose struct {
 	demand    *Demand            // nil: none
+	session   *Session           // what a demand is about; it may have nobody who is signed in
 	mode      loginMode          // zero: modePage
 	prompt    string             // empty: none
 	idToken   *jwtverify.IDToken // whose user it is about; nil: anybody
@@ -166,8 +167,12 @@ func (m *Manager) newAttempt(r *http.Request, p *provider, opts *LoginOptions, w
 	}
 	var tried demandKey
 	if why.demand != nil {
-		why.demand.put(authorize, p.rp.Scopes())
-		tried = why.demand.key()
+		var held []string
+		if s := why.session; s.SignedIn() && s.presented.provider == p.name {
+			held = s.tokens().Scope
+		}
+		why.demand.put(authorize, p.rp.Scopes(), held)
+		tried = why.demand.triedIn(why.session, m.cfg.Now())
 	}
 	if why.prompt != "" {
 		authorize.Prompt = []string{why.prompt}
@@ -197,6 +202,16 @@ func (m *Manager) newAttempt(r *http.Request, p *provider, opts *LoginOptions, w
 		tried:    tried,
 		mode:     why.mode,
 	}, nil
+}
+
+// sessionOf is the session of a request, in a handler of ours.
+func (m *Manager) sessionOf(r *http.Request) *Session {
+	s := m.entered(r.Context())
+	if s == nil {
+		s = new(Session)
+		m.open(s, r)
+	}
+	return s
 }
 
 // present is the session that a request came with, good or not; nil: none that opens.

@@ -109,13 +109,13 @@ func (m *Manager) endLocally(w http.ResponseWriter, r *http.Request, rec *record
 	m.emit(r.Context(), eventOf(EventLogout, rec))
 }
 
-// endSession remembers that a session is over, and the one it has replaced, which could
-// still be answered.
+// endSession remembers that a session is over, and with it the one it has replaced and the
+// one that has just taken its place, which could still be answered.
 func (m *Manager) endSession(rec *record) {
 	now := m.cfg.Now()
 	m.end(presenceOf(rec), ReasonSignedOut, now)
-	if old, ok := m.replaced.get(keyOf("replaced", string(rec.id[:])), now); ok {
-		m.end(old, ReasonSignedOut, now)
+	for _, p := range m.besides(rec.id, now) {
+		m.end(p, ReasonSignedOut, now)
 	}
 }
 

@@ -29,7 +29,7 @@ type Manager struct {
 	refresher *refresher
 	callbacks *callbacks
 	ended     *memory[ending]   // by session: what the cookies of old must not undo
-	replaced  *memory[presence] // by session: the one before it, while that may still be answered
+	replaced  *memory[presence] // by session: the ones before and after it, see besides
 	revoked   *memory[revocation]
 	told      *memory[struct{}] // by session: that it is over
 	values    *memory[values]   // by session: what Set wrote and the browser may not have yet
@@ -102,7 +102,7 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 		providers: providers, cfg: cfg, origin: redirect, cookies: cookies, crossOrigin: crossOrigin,
 		callbacks: newCallbacks(cfg.Now),
 		ended:     newMemory[ending](maxEnded),
-		replaced:  newMemory[presence](maxValues),
+		replaced:  newMemory[presence](2 * maxValues),
 		revoked:   newMemory[revocation](maxEnded),
 		told:      newMemory[struct{}](maxEnded),
 		values:    newMemory[values](maxValues),

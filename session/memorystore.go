@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -115,6 +117,12 @@ func (s *MemoryStore) remove(e *memoryEntry) {
 	heap.Remove(&s.expire, e.index)
 	s.size -= e.bytes()
 }
+
+// Format prints nothing of what the store holds, which changes while it is printed.
+func (s *MemoryStore) Format(f fmt.State, _ rune) { io.WriteString(f, "session.MemoryStore") }
+
+// LogValue logs no more than Format prints.
+func (s *MemoryStore) LogValue() slog.Value { return slog.StringValue("session.MemoryStore") }
 
 func (s *MemoryStore) now() time.Time {
 	if s.Now == nil {

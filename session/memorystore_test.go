@@ -143,3 +143,19 @@ func TestMemoryStoreTellsWhyItStoppedWaiting(t *testing.T) {
 		t.Errorf("Lock: %v", err)
 	}
 }
+
+// Printing a store is no look at what it holds, nor a race with those who use it.
+func TestMemoryStorePrintsNothing(t *testing.T) {
+	store := &session.MemoryStore{}
+	if err := store.Save(t.Context(), "canary-key", []byte("canary-value"), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
+		if got := fmt.Sprintf(verb, store); got != "session.MemoryStore" {
+			t.Errorf("%s prints %s", verb, got)
+		}
+	}
+	if got := store.LogValue().String(); got != "session.MemoryStore" {
+		t.Errorf("the log has %s", got)
+	}
+}

@@ -122,6 +122,27 @@ func TestSilentlyFails(t *testing.T) {
 	}
 }
 
+// A session that does not fit keeps nobody from a page for everybody.
+func TestSilentlyTooLarge(t *testing.T) {
+	a := newApp(t, func(c *appConfig) {
+		c.op.Users = []clienttest.User{{Subject: "alice", Claims: map[string]any{"roles": strings.Repeat("long ", 2000)}}}
+	})
+	a.silently()
+	b := a.browser()
+	atProvider := a.op.NewBrowser()
+	if _, err := atProvider.SignIn(a.browser().begin("/"), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	callback, err := atProvider.SignIn(b.get("/public").Header.Get("Location"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.wantRedirect(b.get(callback.RequestURI(), fromProvider...), "/public")
+	if text := body(b.get("/public")); text != "hello " || !a.logs.has(ReasonTooLarge) {
+		t.Errorf("%q; log: %s", text, a.logs)
+	}
+}
+
 func TestPopup(t *testing.T) {
 	a := newApp(t)
 	b := a.browser()
@@ -299,6 +320,63 @@ func TestCheckSession(t *testing.T) {
 	}
 }
 
+// A page that watches is nobody at work: whatever changes at the provider, the session
+// becomes idle when it would have, and no earlier.
+func TestCheckSessionKeepsNobodyAwake(t *testing.T) {
+	w := newWatched(t)
+	w.op.Advance(40 * time.Minute)
+	w.get("/") // a page load
+	for range 2 {
+		w.op.Advance(25 * time.Minute)
+		w.wantUser(w.browser, "alice")
+		if got := w.recheck(w.data()["recheck"]); got != frameSame {
+			t.Fatalf("%s; log: %s", got, w.logs)
+		}
+	}
+	w.op.Advance(10*time.Minute - time.Second)
+	w.wantUser(w.browser, "alice")
+	w.op.Advance(time.Second)
+	w.wantUser(w.browser, "nobody: "+ReasonIdle)
+}
+
+// With Config.IdentityOnly a frame brings no tokens into the session.
+func TestCheckSessionIdentityOnly(t *testing.T) {
+	a := newApp(t, func(c *appConfig) { c.session.IdentityOnly = true })
+	w := &watched{a.browser(), a.op.NewBrowser()}
+	w.signInAtBoth("alice")
+	resp := w.get(w.data()["recheck"], inFrame...)
+	back, err := w.atProvider.SignIn(resp.Header.Get("Location"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := body(w.get(back.RequestURI(), "Sec-Fetch-Dest", "iframe")); !strings.Contains(text, `data-result="same"`) {
+		t.Fatalf("%s; log: %s", text, w.logs)
+	}
+	a.open = func(_ *http.Request, s *Session) {
+		if tokens := s.presented.tokens; tokens.AccessToken != "" || tokens.RefreshToken != "" || tokens.IDToken.Raw() != "" {
+			t.Error("tokens are kept")
+		}
+	}
+	a.wantUser(w.browser, "alice")
+}
+
+// Who signs out while a frame is on its way stays signed out when its answer comes.
+func TestLogoutWhileAFrameIsOnItsWay(t *testing.T) {
+	w := newWatched(t)
+	resp := w.get(w.data()["recheck"], inFrame...)
+	back, err := w.atProvider.SignIn(resp.Header.Get("Location"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := w.lost(w.request("GET", back.RequestURI(), "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "cross-site"))
+	if text := body(late); !strings.Contains(text, `data-result="same"`) {
+		t.Fatalf("%s; log: %s", text, w.logs)
+	}
+	w.post("/auth/logout")
+	w.take(late)
+	w.wantUser(w.browser, "nobody: "+ReasonSignedOut)
+}
+
 // ends is when the session of the browser ends.
 func (b *browser) ends() (at time.Time) {
 	r := b.request("GET", "/")
@@ -421,26 +499,24 @@ func TestCheckSessionGuards(t *testing.T) {
 
 // A step-up takes along what the app has set, for it is the same user's session.
 func TestStepUpKeepsValues(t *testing.T) {
-	a := newApp(t)
-	a.guarded(HasACR("gold"))
-	b := a.browser()
-	b.mustSignIn("alice")
-	a.open = func(_ *http.Request, s *Session) {
-		if err := s.Set("cart", []byte("tea")); err != nil {
-			t.Error(err)
-		}
-	}
-	a.wantUser(b, "alice")
-	a.open = nil
 	for user, want := range map[string]string{"alice": "tea", "bob": ""} {
-		other := &browser{a, &strictJar{now: b.jar.now, cookies: slices.Clone(b.jar.cookies)}}
-		a.wantRedirect(other.signInAgain(other.get("/guarded"), user), "/guarded")
+		a := newApp(t)
+		a.guarded(HasACR("gold"))
+		b := a.browser()
+		b.mustSignIn("alice")
+		a.open = func(_ *http.Request, s *Session) {
+			if err := s.Set("cart", []byte("tea")); err != nil {
+				t.Error(err)
+			}
+		}
+		a.wantUser(b, "alice")
+		a.open = nil
+		a.wantRedirect(b.signInAgain(b.get("/guarded"), user), "/guarded")
 		a.open = func(_ *http.Request, s *Session) {
 			if cart, _ := s.Get("cart"); string(cart) != want {
 				t.Errorf("the cart of %s has %q", user, cart)
 			}
 		}
-		a.wantUser(other, user)
-		a.open = nil
+		a.wantUser(b, user)
 	}
 }

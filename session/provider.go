@@ -19,8 +19,10 @@ type Provider struct {
 	Name string
 	// Label is what the page says on which people choose. Zero: Name.
 	Label string
-	// Client is required. All have redirect URLs at one origin; each should have one of
-	// its own, and must where it takes signed answers (JARM).
+	// Client is required. All have redirect URLs at one origin. Each should have one of its
+	// own, where no answer but its own is taken: on a shared one, a provider can be given the
+	// code of another, unless that has an iss in its answers (RFC 9207, RFC 9700 4.4). It must
+	// have one of its own where it takes signed answers (JARM).
 	Client *client.Client
 }
 
@@ -59,15 +61,28 @@ func (cfg *Config) newProviders(rp *client.Client) ([]*provider, error) {
 		if err != nil {
 			return nil, fmt.Errorf("Providers[%d]: %w", i, err)
 		}
-		if slices.ContainsFunc(all, func(other *provider) bool { return other.name == p.name }) {
-			return nil, fmt.Errorf("Providers[%d]: the name %q is there twice", i, p.name)
-		}
-		if len(all) > 0 && origin.Of(p.redirect) != origin.Of(all[0].redirect) {
-			return nil, fmt.Errorf("Providers[%d]: its redirect URL is not at the origin of the others", i)
+		if err := p.fits(all); err != nil {
+			return nil, fmt.Errorf("Providers[%d]: %w", i, err)
 		}
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+// fits checks a provider against those before it.
+func (p *provider) fits(all []*provider) error {
+	for _, other := range all {
+		switch {
+		case other.name == p.name:
+			return fmt.Errorf("the name %q is there twice", p.name)
+		case origin.Of(other.redirect) != origin.Of(p.redirect):
+			return errors.New("its redirect URL is not at the origin of the others")
+		case other.redirect.Path == p.redirect.Path && other.redirect.String() != p.redirect.String():
+			// Where an answer came is told by the path alone.
+			return fmt.Errorf("its redirect URL has the path of that of %q, and is another one", other.name)
+		}
+	}
+	return nil
 }
 
 func (cfg *Config) newProvider(one Provider) (*provider, error) {
@@ -91,16 +106,19 @@ func (m *Manager) provider(name string) *provider {
 // providerFor decides with whom a request signs in; nil: the user is to choose. Who
 // wants another than that of the present session names it.
 func (m *Manager) providerFor(r *http.Request, wanted string) (*provider, error) {
-	if wanted == "" && len(m.providers) > 1 {
-		if rec := m.present(r); rec != nil {
+	if wanted == "" && len(m.cfg.Providers) > 0 {
+		if rec := m.present(r); rec != nil && m.provider(rec.provider) != nil {
 			wanted = rec.provider
 		}
 		if m.cfg.ChooseProvider != nil {
 			wanted = or(m.cfg.ChooseProvider(r), wanted)
 		}
-		if wanted == "" {
-			return nil, nil
-		}
+	}
+	switch {
+	case wanted == "" && len(m.providers) == 1:
+		return m.providers[0], nil
+	case wanted == "":
+		return nil, nil
 	}
 	p := m.provider(wanted)
 	if p == nil {

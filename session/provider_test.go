@@ -114,6 +114,39 @@ func TestProvidersAreNotMixedUp(t *testing.T) {
 	a.wantUser(b, "nobody: "+ReasonNoSession)
 }
 
+// A provider that sends the browser on to another one, with the state and the challenge of a
+// sign-in of its own, does not get the code that the other gives: the answer is not at its
+// redirect URL (RFC 9700 4.4.2.2). That is all that shows it where neither has an iss.
+func TestMixUpByTheRedirectURL(t *testing.T) {
+	a, honest, evil := newTwo(t)
+	honest.SetFaults(clienttest.NoIssParameter)
+	evil.SetFaults(clienttest.NoIssParameter)
+	b := a.browser()
+	atEvil := parseURL(t, b.get("/auth/login/blue").Header.Get("Location")).Query()
+	atHonest := parseURL(t, b.get("/auth/login/red").Header.Get("Location"))
+	forged := atHonest.Query()
+	for _, name := range []string{"state", "nonce", "code_challenge"} {
+		forged.Set(name, atEvil.Get(name))
+	}
+	atHonest.RawQuery = forged.Encode()
+	answer, err := honest.SignIn(atHonest.String(), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Path != "/auth/red/callback" || answer.Query().Get("state") != atEvil.Get("state") || answer.Query().Has("iss") {
+		t.Fatalf("the honest provider answers at %s", answer)
+	}
+	resp := b.get(answer.RequestURI(), fromProvider...)
+	if got := evil.Count("token"); got != 0 {
+		t.Fatal("the code of one provider went to the other")
+	}
+	text := a.wantPage(resp, http.StatusBadRequest, ReasonCallbackRejected)
+	if !strings.Contains(a.logs.String(), "redirect URL of another provider") || strings.Contains(text, "code") {
+		t.Errorf("%s", a.logs)
+	}
+	a.wantRedirect(b.signInAt(evil, "blue", "alice"), "/from/blue") // at its own, it is taken
+}
+
 // A session is its provider's: not of another with the same name, nor of one that is gone.
 func TestSessionStaysWithItsProvider(t *testing.T) {
 	a, red, blue := newTwo(t)
@@ -132,6 +165,10 @@ func TestSessionStaysWithItsProvider(t *testing.T) {
 		b2 := &browser{&app{t: t, op: red, m: m, handler: m.Require(http.HandlerFunc(a.page)), logs: a.logs, base: a.base}, b.jar}
 		if got := b2.user(); got != "nobody: "+ReasonOtherIssuer {
 			t.Errorf("%s: %s", name, got)
+		}
+		b2.handler = m.LoginHandler() // for whom it is no dead end
+		if resp := b2.get("/auth/login"); resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusSeeOther {
+			t.Errorf("%s: the login route says %d", name, resp.StatusCode)
 		}
 	}
 	a.wantUser(b, "alice")
@@ -239,6 +276,43 @@ func TestInitiateLogin(t *testing.T) {
 	a.wantUser(b, "alice")
 }
 
+// Whatever stands behind our own origin in target_link_uri, the user stays here.
+func TestV15InitiateLoginGoesNowhereElse(t *testing.T) {
+	a := newApp(t)
+	a.mux.Handle("/initiate", a.m.InitiateLoginHandler())
+	for _, hostile := range literals(t, "openredirect.txt", 500) {
+		for _, target := range []string{appURL + hostile, hostile, appURL + "/" + hostile} {
+			b := a.browser()
+			resp := b.get("/initiate?"+url.Values{"iss": {a.op.Issuer()}, "target_link_uri": {target}}.Encode(), fromProvider...)
+			if resp.StatusCode == http.StatusBadRequest {
+				continue
+			}
+			state := authRequest(t, resp).Get("state")
+			attempt, err := a.m.cookies.readAttempt(b.request("GET", "/"), state)
+			if err != nil || attempt == nil {
+				t.Fatalf("%q: no attempt: %v", target, err)
+			}
+			if _, ok := localAddress(attempt.returnTo); !ok {
+				t.Errorf("%q: comes back to %q", target, attempt.returnTo)
+			}
+			staysHere(t, attempt.returnTo)
+		}
+	}
+}
+
+// A list of one is a list: nobody has to choose.
+func TestOneProviderOfAList(t *testing.T) {
+	a, red, _ := newTwo(t, func(c *Config) { c.Providers = c.Providers[:1] })
+	b := a.browser()
+	a.wantRedirect(b.signIn("/", "alice"), "/")
+	a.open = func(_ *http.Request, s *Session) {
+		if s.Provider() != "red" || s.Issuer() != red.Issuer() {
+			t.Errorf("signed in with %q, %q", s.Provider(), s.Issuer())
+		}
+	}
+	a.wantUser(b, "alice")
+}
+
 func TestProvidersRefused(t *testing.T) {
 	op := clienttest.New(nil)
 	defer op.Close()
@@ -249,6 +323,7 @@ func TestProvidersRefused(t *testing.T) {
 		"the name has 0 bytes":    {{Client: here}},
 		"is not a letter":         {{Name: "../x", Client: here}},
 		"is not at the origin of": {{Name: "a", Client: here}, {Name: "b", Client: elsewhere}},
+		"and is another one":      {{Name: "a", Client: here}, {Name: "b", Client: clientOf(t, op, appURL+"/cb?p=b")}},
 		"no client":               {},
 		"at most 100":             make([]Provider, 101),
 	} {

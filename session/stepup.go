@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,9 +14,12 @@ const (
 	// stepUpLifetime is how long the address in a 401 is good, by which a script's page
 	// goes to sign in again.
 	stepUpLifetime = 10 * time.Minute
-	// stepUpPause is for demands of time, which a session can fail again: within it, the
-	// sign-in was in vain, and is not tried once more.
+	// stepUpPause is for demands that a session can fail again, of time, or of an acr that a
+	// refreshed ID token lacks: within it, the sign-in was in vain, and is not tried once more.
 	stepUpPause = time.Minute
+	// maxStepUps is how often in a row, each within stepUpPause of the one before, a session
+	// signs in again: rules that cannot hold together would send it round in circles.
+	maxStepUps = 5
 
 	stepUpField = "step_up"
 )
@@ -27,8 +31,9 @@ const (
 // may go, with "&return_to=" and its own address behind it.
 //
 // Where that cannot help it is a 403: when this very session comes of a sign-in for the same
-// demand. Likewise the callback answers 403, and the session stays as it was, when the
-// provider signs in with less than acr or max_age ask for.
+// demand, or of five for others within as many minutes. Likewise the callback answers 403,
+// and the session stays as it was, when the provider signs in with less than acr or max_age
+// ask for.
 //
 // [Challenge] makes a demand of the answer of an API.
 func (m *Manager) StepUp(w http.ResponseWriter, r *http.Request, d *Demand) {
@@ -47,7 +52,7 @@ func (m *Manager) StepUp(w http.ResponseWriter, r *http.Request, d *Demand) {
 func (m *Manager) stepUp(w http.ResponseWriter, r *http.Request, s *Session, given *Demand) {
 	d := s.complete(given)
 	if m.navigation(r) && !s.inVain(d) {
-		m.begin(w, r, &LoginOptions{Provider: d.Provider}, loginPurpose{demand: d})
+		m.begin(w, r, &LoginOptions{Provider: d.Provider}, loginPurpose{demand: d, session: s})
 		return
 	}
 	m.tellStepUp(w, r, s, d)
@@ -76,16 +81,19 @@ func (s *Session) complete(given *Demand) *Demand {
 }
 
 // inVain says that another sign-in would not help: the session comes of one for this very
-// demand, or its provider has nothing that could show it, being without OpenID Connect.
+// demand, or of too many for others, or its provider has nothing that could show it, being without OpenID Connect.
 func (s *Session) inVain(d *Demand) bool {
 	asksOpenID := d.MaxAge != nil || len(d.ACR) > 0
 	if asksOpenID && s.IDToken() == nil && d.Provider == s.presented.provider {
 		return true
 	}
-	if s.presented.tried != d.key() {
-		return false
+	tried, justNow := s.presented.tried, s.m.cfg.Now().Sub(s.presented.created) < stepUpPause
+	if justNow && tried[stepUpCount] >= maxStepUps {
+		return true
 	}
-	return d.MaxAge == nil || s.m.cfg.Now().Sub(s.presented.created) < stepUpPause
+	tried[stepUpCount] = 0
+	lasting := d.MaxAge == nil && len(d.ACR) == 0
+	return tried == d.key() && (lasting || justNow)
 }
 
 // refuse answers what a rule does not let pass.
@@ -105,6 +113,12 @@ func (m *Manager) refuse(w http.ResponseWriter, r *http.Request, s *Session, err
 // stepUpAddress is the login route with a demand. It is sealed: what is asked of the
 // provider is never for the query of a request to say.
 func (m *Manager) stepUpAddress(d *Demand) (string, error) {
+	if err := d.check(); err != nil {
+		return "", err
+	}
+	if m.provider(d.Provider) == nil {
+		return "", fmt.Errorf("session: Demand: there is no provider of the name %q", cut(d.Provider))
+	}
 	b := appendTime(nil, m.cfg.Now().Add(stepUpLifetime))
 	sealed, err := m.cookies.sealer.seal(purposeStepUp, stepUpField, d.append(b))
 	if err != nil {

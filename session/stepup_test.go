@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-go/postern/client"
 	"github.com/postern-go/postern/client/clienttest"
 )
 
@@ -283,5 +284,115 @@ func TestStepUpByHandler(t *testing.T) {
 	b.mustSignIn("alice")
 	if asked := authRequest(t, b.get("/pay?acr_values=evil")); asked.Get("acr_values") != "gold" {
 		t.Errorf("asked for %v", asked)
+	}
+}
+
+// followStepUps loads a page with one sign-in at the provider behind it, until the answer is
+// not a redirect, and counts the sign-ins.
+func (b *browser) followStepUps(atProvider *clienttest.Browser, page string) (resp *http.Response, signIns int) {
+	b.t.Helper()
+	for resp = b.get(page); resp.StatusCode == http.StatusSeeOther; resp = b.get(page) {
+		if signIns++; signIns > 20 {
+			b.t.Fatalf("%s goes round in circles", page)
+		}
+		back, err := atProvider.SignIn(resp.Header.Get("Location"), "alice")
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.wantRedirect(b.get(back.RequestURI(), fromProvider...), page)
+		b.op.Advance(time.Second)
+	}
+	return resp, signIns
+}
+
+// What one rule had the user sign in for is not lost to the next, and rules that cannot hold
+// together end in a refusal.
+func TestStepUpsDoNotGoInCircles(t *testing.T) {
+	tests := map[string]struct {
+		rules   []Rule
+		status  int
+		signIns int
+	}{
+		"two scopes":           {[]Rule{HasScope("orders:read"), HasScope("files:read")}, http.StatusOK, 2},
+		"acr and scope":        {[]Rule{HasACR("gold"), HasScope("orders:read")}, http.StatusOK, 2},
+		"scope and acr":        {[]Rule{HasScope("orders:read"), HasACR("gold")}, http.StatusOK, 2},
+		"scope, acr and fresh": {[]Rule{HasScope("orders:read"), HasACR("gold"), AuthenticatedWithin(time.Minute)}, http.StatusOK, 2},
+		"two acr at once":      {[]Rule{HasACR("gold"), HasACR("silver")}, http.StatusForbidden, maxStepUps},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t, func(c *appConfig) { c.client.Scopes = []string{"offline_access"} })
+			a.guarded(tt.rules...)
+			b := a.browser()
+			b.mustSignIn("alice")
+			resp, signIns := b.followStepUps(a.op.NewBrowser(), "/guarded")
+			if resp.StatusCode != tt.status || signIns != tt.signIns {
+				t.Errorf("%d after %d sign-ins, want %d after %d", resp.StatusCode, signIns, tt.status, tt.signIns)
+			}
+			if tt.status == http.StatusForbidden { // the next one may be tried after a while
+				a.op.Advance(stepUpPause)
+				authRequest(t, b.get("/guarded"))
+			}
+		})
+	}
+}
+
+// A refreshed ID token need not have an acr: then it is asked for once more, by a session
+// that came of a sign-in for it.
+func TestStepUpAfterARefreshWithoutACR(t *testing.T) {
+	a := newApp(t, func(c *appConfig) { c.client.Scopes = []string{"offline_access"} })
+	a.guarded(HasACR("gold"))
+	b := a.browser()
+	b.mustSignIn("alice")
+	a.wantRedirect(b.signInAgain(b.get("/guarded"), "alice"), "/guarded")
+	if resp := b.get("/guarded"); resp.StatusCode != http.StatusOK {
+		t.Fatalf("after the step-up: %d", resp.StatusCode)
+	}
+	a.expireToken()
+	a.op.SetFaults(clienttest.MissingACR)
+	resp := b.get("/guarded")
+	a.op.SetFaults()
+	if asked := authRequest(t, resp); asked.Get("acr_values") != "gold" {
+		t.Errorf("asked for %v", asked)
+	}
+}
+
+// A demand takes nothing back of what the app asks of every sign-in.
+func TestStepUpIsNoWeakerThanTheApp(t *testing.T) {
+	a := newApp(t, func(c *appConfig) {
+		c.session.Authorize = func(*http.Request) (*client.AuthorizeOptions, error) {
+			within := 5 * time.Minute
+			return &client.AuthorizeOptions{MaxAge: &within}, nil
+		}
+	})
+	a.guarded(AuthenticatedWithin(time.Hour))
+	b := a.browser()
+	b.mustSignIn("alice")
+	a.op.Advance(30 * time.Minute)
+	b.get("/")
+	a.op.Advance(40 * time.Minute)
+	if asked := authRequest(t, b.get("/guarded")); asked.Get("max_age") != "300" {
+		t.Errorf("max_age %s", asked.Get("max_age"))
+	}
+}
+
+// A demand that cannot be asked for is a mistake, and not one that asks for less.
+func TestStepUpForNonsense(t *testing.T) {
+	past := -time.Second
+	for name, d := range map[string]*Demand{
+		"a negative age":      {MaxAge: &past},
+		"two acr in one":      {ACR: []string{"gold silver"}},
+		"an empty scope":      {Scopes: []string{""}},
+		"an unknown provider": {Provider: "green"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t)
+			a.guarded(func(*http.Request, *Session) error { return d })
+			b := a.browser()
+			b.mustSignIn("alice")
+			for _, resp := range []*http.Response{b.get("/guarded"), b.fetch("/guarded")} {
+				a.wantPage(resp, http.StatusInternalServerError, ReasonInternal)
+			}
+		})
 	}
 }
