@@ -89,7 +89,7 @@ func frontChannelIdentity(r *http.Request) (identity, error) {
 func (m *Manager) logOutInFrame(w http.ResponseWriter, r *http.Request, who identity) (reason string) {
 	rec, err := m.cookies.readSession(r)
 	switch {
-	case err != nil || rec == nil || rec.tokens == nil:
+	case err != nil || rec == nil || rec.identity.subject == "":
 		return ReasonNoCookie
 	case who == identity{} && !(m.cfg.FrontChannelWithoutSession && framed(r)):
 		return ReasonLogoutInvalid

@@ -287,3 +287,25 @@ func TestFrontChannelWithoutCookieNeedsAStore(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// The cookie of a session in the Store says which one it is, and nothing else.
+func TestFrontChannelOfASessionInTheStore(t *testing.T) {
+	store := newCountingStore()
+	a := newApp(t, func(cfg *appConfig) { cfg.session.Store, cfg.session.SessionsInStore = store, true })
+	store.now = a.op.Now
+	b := a.browser()
+	b.mustSignIn("alice")
+	who := b.record().identity
+	a.wantFrame(b.get(frame(who.issuer, who.sid+"x"), frameHeaders...))
+	a.wantUser(b, "alice")
+	old := allCookies(b)
+	a.wantFrame(b.get(frame(who.issuer, who.sid), frameHeaders...))
+	if names := b.jar.names(); len(names) > 0 {
+		t.Errorf("left are %q", names)
+	}
+	r := b.request("GET", "/", fetchHeaders...)
+	r.Header.Set("Cookie", old)
+	if resp := b.lost(r); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the old cookie: %d", resp.StatusCode)
+	}
+}
