@@ -42,7 +42,7 @@ func (cfg *Config) newProviders(rp *client.Client) ([]*provider, error) {
 	case rp != nil && len(list) > 0:
 		return nil, errors.New("a client, and Config.Providers beside it: with a list, give New a nil client")
 	case len(list) > maxProviders:
-		return nil, fmt.Errorf("Providers has %d entries, at most %d are taken", len(list), maxProviders)
+		return nil, fmt.Errorf("Config.Providers has %d entries, at most %d are taken", len(list), maxProviders)
 	case rp != nil:
 		p, err := cfg.newProvider(Provider{Client: rp})
 		return []*provider{p}, err
@@ -50,20 +50,20 @@ func (cfg *Config) newProviders(rp *client.Client) ([]*provider, error) {
 	var all []*provider
 	for i, one := range list {
 		if err := checkApp(one.Name); err != nil {
-			return nil, fmt.Errorf("Providers[%d]: %w", i, err)
+			return nil, fmt.Errorf("Config.Providers[%d]: %w", i, err)
 		}
 		if one.Client == nil {
-			return nil, fmt.Errorf("Providers[%d]: no Client", i)
+			return nil, fmt.Errorf("Config.Providers[%d]: no Client", i)
 		}
 		p, err := cfg.newProvider(one)
 		if err != nil {
-			return nil, fmt.Errorf("Providers[%d]: %w", i, err)
+			return nil, fmt.Errorf("Config.Providers[%d]: %w", i, err)
 		}
 		if slices.ContainsFunc(all, func(other *provider) bool { return other.name == p.name }) {
-			return nil, fmt.Errorf("Providers[%d]: the name %q is there twice", i, p.name)
+			return nil, fmt.Errorf("Config.Providers[%d]: the name %q is there twice", i, p.name)
 		}
 		if len(all) > 0 && origin.Of(p.redirect) != origin.Of(all[0].redirect) {
-			return nil, fmt.Errorf("Providers[%d]: its redirect URL is not at the origin of the others", i)
+			return nil, fmt.Errorf("Config.Providers[%d]: its redirect URL is not at the origin of the others", i)
 		}
 		all = append(all, p)
 	}
