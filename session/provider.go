@@ -44,7 +44,7 @@ func (cfg *Config) newProviders(rp *client.Client) ([]*provider, error) {
 	case rp != nil && len(list) > 0:
 		return nil, errors.New("a client, and Config.Providers beside it: with a list, give New a nil client")
 	case len(list) > maxProviders:
-		return nil, fmt.Errorf("Providers has %d entries, at most %d are taken", len(list), maxProviders)
+		return nil, fmt.Errorf("Config.Providers has %d entries, at most %d are taken", len(list), maxProviders)
 	case rp != nil:
 		p, err := cfg.newProvider(Provider{Client: rp})
 		return []*provider{p}, err
@@ -52,17 +52,17 @@ func (cfg *Config) newProviders(rp *client.Client) ([]*provider, error) {
 	var all []*provider
 	for i, one := range list {
 		if err := checkApp(one.Name); err != nil {
-			return nil, fmt.Errorf("Providers[%d]: %w", i, err)
+			return nil, fmt.Errorf("Config.Providers[%d]: %w", i, err)
 		}
 		if one.Client == nil {
-			return nil, fmt.Errorf("Providers[%d]: no Client", i)
+			return nil, fmt.Errorf("Config.Providers[%d]: no Client", i)
 		}
 		p, err := cfg.newProvider(one)
 		if err != nil {
-			return nil, fmt.Errorf("Providers[%d]: %w", i, err)
+			return nil, fmt.Errorf("Config.Providers[%d]: %w", i, err)
 		}
 		if err := p.fits(all); err != nil {
-			return nil, fmt.Errorf("Providers[%d]: %w", i, err)
+			return nil, fmt.Errorf("Config.Providers[%d]: %w", i, err)
 		}
 		all = append(all, p)
 	}

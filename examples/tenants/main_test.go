@@ -235,7 +235,7 @@ func TestSettings(t *testing.T) {
 		"a tenant without a client": {map[string]string{"TENANTS": "acme", "ACME_ISSUER": "https://op.example.com"},
 			"tenant acme: client: Config.ClientID is empty: is the environment variable set?"},
 		"one tenant twice": {map[string]string{"TENANTS": "a a", "A_ISSUER": "https://op.example.com", "A_CLIENT_ID": "x"},
-			`session: Providers[1]: the name "a" is there twice`},
+			`session: Config.Providers[1]: the name "a" is there twice`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			list, err := providers(func(name string) string { return tc.env[name] }, "http://127.0.0.1:8080")
