@@ -37,11 +37,18 @@ type app struct {
 // change is for the client's metadata, and configure for its sessions.
 func startApp(t *testing.T, p *provider, change metadata, configure func(*session.Config)) *app {
 	t.Helper()
-	srv := httptest.NewServer(nil)
-	t.Cleanup(srv.Close)
-	a := &app{url: srv.URL, loopback: srv.URL}
-	srv.Config.Handler = a
+	a := listen(t)
 	a.start(t, p, p.register(t, a.url+"/auth/callback", change), configure)
+	return a
+}
+
+// listen gives an app its address, and nothing to answer with yet.
+func listen(t *testing.T) *app {
+	t.Helper()
+	a := &app{}
+	srv := httptest.NewServer(a)
+	t.Cleanup(srv.Close)
+	a.url, a.loopback = srv.URL, srv.URL
 	return a
 }
 

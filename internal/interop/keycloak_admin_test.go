@@ -16,7 +16,7 @@ import (
 func (k *keycloakServer) site(t *testing.T, address string, attributes map[string]string) registration {
 	t.Helper()
 	reg := registration{
-		ID: strings.NewReplacer("/", ".", " ", "_").Replace(t.Name()), Secret: "a-secret-that-is-long-enough-for-HS256",
+		ID: strings.NewReplacer("/", ".", ":", ".", " ", "_").Replace(t.Name() + "@" + address), Secret: "a-secret-that-is-long-enough-for-HS256",
 		redirectURL: address + "/auth/callback",
 	}
 	all := map[string]string{"post.logout.redirect.uris": address + "/*"}
