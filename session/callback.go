@@ -361,7 +361,7 @@ func (m *Manager) answerFailure(w http.ResponseWriter, r *http.Request, out *out
 		if !notAsked(out.err.Err) {
 			m.log(r, out.err.level(), "session: no silent sign-in", slog.String("reason", out.err.Reason), causeAttr(out.err.Err))
 		}
-		m.goOn(w, r, out.returnTo)
+		m.goOnFrom(w, r, out.returnTo, page{Title: "One moment, please", Text: "Your page is on its way."})
 	default:
 		m.fail(w, r, out.err)
 	}
@@ -446,12 +446,19 @@ func (m *Manager) loginAddress(returnTo string) string {
 	return m.cfg.LoginPath + "?return_to=" + url.QueryEscape(returnTo)
 }
 
-// goOn sends the browser to an address of the app, which is checked once more.
+// goOn sends somebody who is signed in to an address of the app.
 func (m *Manager) goOn(w http.ResponseWriter, r *http.Request, address string) {
+	m.goOnFrom(w, r, address, page{Title: "Signed in", Text: "You are signed in."})
+}
+
+// goOnFrom sends the browser to an address of the app, which is checked once more; by shown,
+// where it has to be by a page.
+func (m *Manager) goOnFrom(w http.ResponseWriter, r *http.Request, address string, shown page) {
 	address, _ = localAddress(address)
 	if m.cfg.SameSite == http.SameSiteStrictMode {
-		// A redirect that began at the provider would not carry the new cookie.
-		m.writePage(w, r, http.StatusOK, page{Title: "Signed in", Text: "You are signed in.", Next: address, Link: address, Label: "Continue"})
+		// A redirect that began at the provider would not carry the session's cookie.
+		shown.Next, shown.Link, shown.Label = address, address, "Continue"
+		m.writePage(w, r, http.StatusOK, shown)
 		return
 	}
 	w.Header().Set("Location", asciiOnly(address))

@@ -143,6 +143,32 @@ func TestSilentlyTooLarge(t *testing.T) {
 	}
 }
 
+// With Strict there is a page on the way back, which says that somebody is signed in if they are.
+func TestSilentlyStrict(t *testing.T) {
+	for user, title := range map[string]string{"": "One moment, please", "alice": "Signed in"} {
+		a := newApp(t, strictly)
+		a.silently()
+		atProvider := a.op.NewBrowser()
+		if user != "" {
+			if _, err := atProvider.SignIn(a.browser().begin("/"), user); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b := a.browser()
+		back, err := atProvider.SignIn(b.get("/public?a=b").Header.Get("Location"), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := body(b.get(back.RequestURI(), fromProvider...))
+		if !strings.Contains(text, "<h1>"+title+"</h1>") || !strings.Contains(text, `content="0;url=/public?a=b"`) {
+			t.Errorf("%q: %s", user, text)
+		}
+		if got, want := body(b.get("/public?a=b")), "hello "+user; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestPopup(t *testing.T) {
 	a := newApp(t)
 	b := a.browser()

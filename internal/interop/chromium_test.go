@@ -15,7 +15,7 @@ import (
 
 // stepTimeout bounds one step in the browser; on an idle machine a step takes
 // some milliseconds.
-const stepTimeout = 8 * time.Second
+const stepTimeout = 45 * time.Second
 
 // A tab is one tab of Chromium.
 type tab struct {

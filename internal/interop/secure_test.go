@@ -97,8 +97,13 @@ func TestImplicitFormPostInChromium(t *testing.T) {
 	b.login(p, "alice", a.url)
 	b.arrive(a.url+"/who?way=implicit", "#who")
 	b.awaitText("#who", "alice")
-	if n := p.requests(t, "/token"); n != 0 {
-		t.Errorf("%d token requests, want none", n)
+	for _, path := range []string{"/token", "/me"} {
+		if n := p.requests(t, path); n != 0 {
+			t.Errorf("%d requests to %s, want none", n, path)
+		}
+	}
+	if n := p.asks(t, func() { b.reload(); b.awaitText("#who", "alice") }); n != 0 || b.url() != a.url+"/who?way=implicit" {
+		t.Errorf("a reload asks %d times, and ends at %s", n, b.url())
 	}
 	for _, c := range b.cookies("rp.test") {
 		if c.SameSite != network.CookieSameSiteLax {

@@ -5,6 +5,9 @@ const grants = new Map(); // grant id: the keys that live and die with it
 const uids = new Map();
 const userCodes = new Map();
 
+// Interactions know a grant too, and outlive it: who changes to another account is in one.
+const grantable = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken', 'DeviceCode', 'BackchannelAuthenticationRequest']);
+
 export class Adapter {
   constructor(model) { this.model = model; }
 
@@ -13,7 +16,7 @@ export class Adapter {
   async upsert(id, payload, expiresIn) {
     const key = this.key(id);
     entries.set(key, { payload, expires: expiresIn ? Date.now() + expiresIn * 1000 : Infinity });
-    if (payload.grantId) {
+    if (payload.grantId && grantable.has(this.model)) {
       if (!grants.has(payload.grantId)) grants.set(payload.grantId, new Set());
       grants.get(payload.grantId).add(key);
     }
@@ -43,7 +46,7 @@ export class Adapter {
   }
 
   async revokeByGrantId(grantId) {
-    for (const key of grants.get(grantId) ?? []) if (!key.startsWith('Grant:')) entries.delete(key);
+    for (const key of grants.get(grantId) ?? []) entries.delete(key);
     grants.delete(grantId);
   }
 }
