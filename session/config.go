@@ -163,8 +163,6 @@ type Config struct {
 	Now    func() time.Time // nil: the clock of the client
 }
 
-func (cfg *Config) popupPath() string { return path.Join(cfg.Prefix, "popup") }
-
 func (cfg *Config) checkSessionPath() string { return path.Join(cfg.Prefix, "check-session") }
 
 const redacted = "[redacted]"

@@ -45,7 +45,8 @@ func (m *Manager) serveLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	opts, query := LoginOptions{ReturnTo: wantedReturn(r), Provider: r.PathValue("provider")}, r.URL.Query()
-	if !m.knows(w, r, opts.Provider, opts.ReturnTo) {
+	if opts.Provider != "" && m.provider(opts.Provider) == nil {
+		m.fail(w, r, &Error{Status: http.StatusNotFound, Reason: ReasonUnknownProvider, StartAgain: m.loginAddress(opts.ReturnTo)})
 		return
 	}
 	var why loginPurpose
@@ -58,27 +59,18 @@ func (m *Manager) serveLogin(w http.ResponseWriter, r *http.Request) {
 		opts.Provider, why.session = why.demand.Provider, m.sessionOf(r)
 	}
 	if p, err := m.providerFor(r, opts.Provider); p == nil && err == nil {
-		m.writeChooser(w, r, m.cfg.LoginPath, "?return_to="+url.QueryEscape(m.returnAddress(r, opts.ReturnTo)))
+		m.writeChooser(w, r, opts.ReturnTo)
 		return
 	}
 	m.begin(w, r, &opts, why)
 }
 
-// knows says whether there is a provider of the name that a route has at its end, if it has
-// one; if not, it has answered.
-func (m *Manager) knows(w http.ResponseWriter, r *http.Request, name, returnTo string) bool {
-	if name == "" || m.provider(name) != nil {
-		return true
-	}
-	m.fail(w, r, &Error{Status: http.StatusNotFound, Reason: ReasonUnknownProvider, StartAgain: m.loginAddress(returnTo)})
-	return false
-}
-
-// writeChooser lets a person choose the provider, by links to the routes below path.
-func (m *Manager) writeChooser(w http.ResponseWriter, r *http.Request, path, query string) {
+// writeChooser lets a person choose the provider.
+func (m *Manager) writeChooser(w http.ResponseWriter, r *http.Request, returnTo string) {
 	p := page{Title: "Sign in", Text: "How do you want to sign in?"}
 	for _, one := range m.providers {
-		p.Choices = append(p.Choices, choice{Link: path + "/" + one.name + query, Label: one.label})
+		link := m.cfg.LoginPath + "/" + one.name + "?return_to=" + url.QueryEscape(m.returnAddress(r, returnTo))
+		p.Choices = append(p.Choices, choice{Link: link, Label: one.label})
 	}
 	m.writePage(w, r, http.StatusOK, p)
 }

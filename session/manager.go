@@ -107,19 +107,18 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 
 // Routes registers the handlers: login, switch and logout under [Config].Prefix, and the
 // callback at the path of the client's redirect URL, whatever that is. With several
-// providers, each has a login and a popup route of its name.
+// providers, each has a login route of its name.
 //
 // The patterns have methods, so that they stand beside a "/" as well as beside a
 // "GET /" of the app. A router of another kind takes the handlers one by one.
 func (m *Manager) Routes(mux *http.ServeMux) {
-	login, popup, callback, logout := m.LoginHandler(), m.PopupHandler(), m.CallbackHandler(), m.LogoutHandler()
+	login, callback, logout := m.LoginHandler(), m.CallbackHandler(), m.LogoutHandler()
 	mux.Handle("GET "+m.cfg.LoginPath, login)
-	mux.Handle("GET "+m.cfg.popupPath(), popup)
 	if len(m.providers) > 1 {
 		mux.Handle("GET "+m.cfg.LoginPath+"/{provider}", login)
-		mux.Handle("GET "+m.cfg.popupPath()+"/{provider}", popup)
 	}
 	mux.Handle("GET "+path.Join(m.cfg.Prefix, "switch"), m.SwitchAccountHandler())
+	mux.Handle("GET "+path.Join(m.cfg.Prefix, "popup"), m.PopupHandler())
 	check := m.CheckSessionHandler()
 	mux.Handle("GET "+m.cfg.checkSessionPath(), check)
 	mux.Handle("POST "+m.cfg.checkSessionPath(), check)

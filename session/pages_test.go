@@ -172,23 +172,6 @@ type watched struct {
 	atProvider *clienttest.Browser
 }
 
-// Who chooses in the window is still in it, and the page that opened it is told.
-func TestPopupChooser(t *testing.T) {
-	a, _, blue := newTwo(t)
-	b := a.browser()
-	if text := body(b.get("/auth/popup")); !strings.Contains(text, `href="/auth/popup/blue"`) || strings.Contains(text, "return_to") {
-		t.Fatalf("the page: %s", text)
-	}
-	back, err := blue.SignIn(b.get("/auth/popup/blue").Header.Get("Location"), "alice")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text := body(b.get(back.RequestURI(), fromProvider...)); !strings.Contains(text, popupScript) {
-		t.Errorf("the window goes on to %s", text)
-	}
-	a.wantPage(b.get("/auth/popup/green"), http.StatusNotFound, ReasonUnknownProvider)
-}
-
 var inFrame = []string{"Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "same-origin"}
 
 func newWatched(t *testing.T) *watched {

@@ -13,9 +13,6 @@ import (
 //	new BroadcastChannel("postern").onmessage = e => { if (e.data === "signed-in") ... }
 //	button.onclick = () => open("/auth/popup", "", "popup,width=500,height=700")
 //
-// With several providers there is a route for each, with its name behind a slash, and people
-// choose in the window where nothing else says with whom to sign in.
-//
 // The channel reaches pages of this origin alone, and no secret goes over it. What goes wrong
 // is shown in the window.
 func (m *Manager) PopupHandler() http.Handler {
@@ -24,15 +21,7 @@ func (m *Manager) PopupHandler() http.Handler {
 			m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: ReasonNotNavigation})
 			return
 		}
-		name := r.PathValue("provider")
-		if !m.knows(w, r, name, "/") {
-			return
-		}
-		if p, err := m.providerFor(r, name); p == nil && err == nil {
-			m.writeChooser(w, r, m.cfg.popupPath(), "")
-			return
-		}
-		m.begin(w, r, &LoginOptions{ReturnTo: "/", Provider: name}, loginPurpose{mode: modePopup})
+		m.begin(w, r, &LoginOptions{ReturnTo: "/"}, loginPurpose{mode: modePopup})
 	}, http.MethodGet)
 }
 
