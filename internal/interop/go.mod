@@ -7,6 +7,8 @@ require (
 	github.com/chromedp/chromedp v0.22.1
 	github.com/dexidp/dex v0.0.0-20240807174518-43956db7fd75
 	github.com/postern-go/postern v0.0.0
+	github.com/postern-go/postern/session/redisstore v0.0.0
+	github.com/redis/go-redis/v9 v9.22.0
 	github.com/zitadel/oidc/v3 v3.45.0
 	golang.org/x/crypto v0.36.0
 	golang.org/x/oauth2 v0.37.0
@@ -69,6 +71,7 @@ require (
 	go.opentelemetry.io/otel v1.38.0 // indirect
 	go.opentelemetry.io/otel/metric v1.38.0 // indirect
 	go.opentelemetry.io/otel/trace v1.38.0 // indirect
+	go.uber.org/atomic v1.11.0 // indirect
 	golang.org/x/exp v0.0.0-20221004215720-b9f4876ce741 // indirect
 	golang.org/x/net v0.38.0 // indirect
 	golang.org/x/sys v0.31.0 // indirect
@@ -80,3 +83,5 @@ require (
 )
 
 replace github.com/postern-go/postern => ../..
+
+replace github.com/postern-go/postern/session/redisstore => ../../session/redisstore
