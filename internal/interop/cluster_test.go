@@ -217,10 +217,11 @@ func (c *cluster) wantState(t *testing.T, when string, cookies []*http.Cookie, w
 	}
 }
 
-// bothPlaces runs a test with the sessions in cookies, and in Redis.
+// bothPlaces runs a test with the sessions in cookies, and in Redis, at the same time.
 func bothPlaces(t *testing.T, test func(t *testing.T, r *redisServer, keep func(*siteConfig))) {
 	for name, inStore := range map[string]bool{"in cookies": false, "in the store": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait most of the time: for tokens and leases to run out
 			r := startRedis(t)
 			test(t, r, func(cfg *siteConfig) { cfg.Redis, cfg.SessionsInStore = r.socket, inStore })
 		})
