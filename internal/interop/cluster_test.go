@@ -30,7 +30,7 @@ type cluster struct {
 type site struct {
 	*process
 	URL   string `json:"url"`
-	app   *app // past the proxy
+	app   *app   // past the proxy
 	proxy *httputil.ReverseProxy
 	dead  bool
 }
