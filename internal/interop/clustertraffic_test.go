@@ -43,35 +43,44 @@ type traffic struct {
 // wait is for some time up to most.
 func wait(most time.Duration) { <-time.After(rand.N(most)) }
 
-// tab asks for pages until the end, and stops at the first one that is not as it should be.
-// Some answers are lost, and some come so late that they bring older cookies than there are.
-func (tr *traffic) tab(c *cluster, v *visitor, end time.Time) error {
-	var late sync.WaitGroup
-	defer late.Wait()
-	for time.Now().Before(end) {
+// tab loads a page now and then, each with up to four requests at once, until the end or
+// until something is not as it should be.
+func (tr *traffic) tab(t *testing.T, c *cluster, v *visitor, end time.Time) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	for time.Now().Before(end) && !t.Failed() {
 		wait(1500 * time.Millisecond)
-		begin := time.Now()
-		resp, err := tr.ask(c, v)
-		if err != nil {
-			return err
-		}
-		tr.requests.Add(1)
-		if took := int64(time.Since(begin)); took > tr.slowest.Load() {
-			tr.slowest.Store(took)
-		}
-		switch rand.IntN(8) {
-		case 0:
-			tr.lost.Add(1)
-		case 1:
-			tr.late.Add(1)
-			late.Go(func() {
-				wait(2 * time.Second)
-				v.takes(resp.Cookies())
+		for range 1 + rand.IntN(4) {
+			all.Go(func() {
+				if err := tr.request(c, v); err != nil {
+					t.Error(err)
+				}
 			})
-		default:
-			v.takes(resp.Cookies())
 		}
 	}
+}
+
+// request loses some answers, and takes some so late that they bring older cookies than
+// there are.
+func (tr *traffic) request(c *cluster, v *visitor) error {
+	begin := time.Now()
+	resp, err := tr.ask(c, v)
+	if err != nil {
+		return err
+	}
+	tr.requests.Add(1)
+	if took := int64(time.Since(begin)); took > tr.slowest.Load() {
+		tr.slowest.Store(took)
+	}
+	switch rand.IntN(8) {
+	case 0:
+		tr.lost.Add(1)
+		return nil
+	case 1:
+		tr.late.Add(1)
+		wait(2 * time.Second)
+	}
+	v.takes(resp.Cookies())
 	return nil
 }
 
@@ -119,11 +128,7 @@ func TestTraffic(t *testing.T) {
 		end := time.Now().Add(long)
 		for _, v := range visitors {
 			for range tabs {
-				wg.Go(func() {
-					if err := tr.tab(c, v, end); err != nil {
-						t.Error(err)
-					}
-				})
+				wg.Go(func() { tr.tab(t, c, v, end) })
 			}
 		}
 		wg.Wait()
