@@ -2,14 +2,18 @@ package interop
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A cluster is some sites that are one app: processes of their own behind a proxy that
@@ -26,6 +30,7 @@ type cluster struct {
 type site struct {
 	*process
 	URL   string `json:"url"`
+	app   *app   // past the proxy
 	proxy *httputil.ReverseProxy
 	dead  bool
 }
@@ -74,6 +79,7 @@ func startOneSite(t *testing.T, cfg siteConfig) *site {
 			t.Logf("site %d:\n%s", cfg.Number, s.stderr)
 		}
 	})
+	s.app = &app{url: s.URL}
 	target, err := url.Parse(s.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -117,6 +123,109 @@ func (c *cluster) next() *site {
 		}
 	}
 	return nil
+}
+
+// asked is how many requests have come to the proxy.
+func (c *cluster) asked() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.turn
+}
+
+// alive are the sites that were not killed.
+func (c *cluster) alive() []*site {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(c.sites), func(s *site) bool { return s.dead })
+}
+
+// logged counts the lines of a log, that of all sites, which have all of these texts.
+func (c *cluster) logged(texts ...string) int {
+	n := 0
+	for _, s := range c.sites {
+		for line := range strings.Lines(s.stderr.String()) {
+			if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// setAhead sets the clock of a site.
+func (s *site) setAhead(t *testing.T, ahead time.Duration) {
+	t.Helper()
+	s.post(t, "/clock", nil, url.Values{"ahead": {ahead.String()}}, http.StatusOK)
+}
+
+// post sends a form with these cookies and no others, and wants a status.
+func (s *site) post(t *testing.T, path string, cookies []*http.Cookie, form url.Values, status int) *http.Response {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, s.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for _, c := range cookies {
+		req.AddCookie(c)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != status {
+		t.Fatalf("POST %s: %s, want %d", path, resp.Status, status)
+	}
+	return resp
+}
+
+// state asks a site who is signed in: it gives the name, or the status and the reason why
+// nobody is, and how long the site took to answer.
+func (s *site) state(t *testing.T, cookies []*http.Cookie) (who string, took time.Duration) {
+	t.Helper()
+	begin := time.Now()
+	resp, body, err := s.app.get("/who", cookies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		_, rest, _ := strings.Cut(string(body), "<p id=who>")
+		who, _, _ = strings.Cut(rest, "<")
+		return who, time.Since(begin)
+	}
+	var problem struct{ Reason string }
+	if err := json.Unmarshal(body, &problem); err != nil {
+		t.Fatalf("%s: %v\n%s", resp.Status, err, body)
+	}
+	if resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "" {
+		t.Error("503 without Retry-After")
+	}
+	if len(resp.Cookies()) > 0 {
+		t.Errorf("cookies with %s", resp.Status)
+	}
+	return fmt.Sprintf("%d %s", resp.StatusCode, problem.Reason), time.Since(begin)
+}
+
+// wantState asks all sites that are alive.
+func (c *cluster) wantState(t *testing.T, when string, cookies []*http.Cookie, want string) {
+	t.Helper()
+	for _, s := range c.alive() {
+		if got, _ := s.state(t, cookies); got != want {
+			t.Errorf("%s: %s says %q, want %q", when, s.URL, got, want)
+		}
+	}
+}
+
+// bothPlaces runs a test with the sessions in cookies, and in Redis, at the same time.
+func bothPlaces(t *testing.T, test func(t *testing.T, r *redisServer, keep func(*siteConfig))) {
+	for name, inStore := range map[string]bool{"in cookies": false, "in the store": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait most of the time: for tokens and leases to run out
+			r := startRedis(t)
+			test(t, r, func(cfg *siteConfig) { cfg.Redis, cfg.SessionsInStore = r.socket, inStore })
+		})
+	}
 }
 
 // Three processes with one secret are one app, and one that dies in the middle of a refresh

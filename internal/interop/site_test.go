@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,9 +10,14 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/postern-go/postern/client"
 	"github.com/postern-go/postern/session"
+	"github.com/postern-go/postern/session/redisstore"
 )
 
 const (
@@ -24,15 +30,32 @@ const (
 // A siteConfig is what a site of a cluster is told. Processes that answer for one another
 // differ in Number alone.
 type siteConfig struct {
-	Number         int
-	Issuer         string
-	BackChannelURL string
-	ClientID       string
-	ClientSecret   string
-	RedirectURL    string
-	Scopes         []string
-	Secrets        []string
-	Redis          string // the socket; empty: none
+	Number          int
+	Issuer          string
+	BackChannelURL  string
+	ClientID        string
+	ClientSecret    string
+	RedirectURL     string
+	Scopes          []string
+	Secrets         []string
+	Redis           string // the socket; empty: none
+	Lease           time.Duration
+	SessionsInStore bool
+}
+
+// A siteClock is what a site takes for the time: the real one, but for what POST /clock adds.
+type siteClock struct{ ahead atomic.Int64 }
+
+func (c *siteClock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+// ServeHTTP implements http.Handler: it sets how far the clock is ahead.
+func (c *siteClock) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ahead, err := time.ParseDuration(r.FormValue("ahead"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	c.ahead.Store(int64(ahead))
 }
 
 // runSite is the whole program of a site: it says where it is, and serves until standard
@@ -75,22 +98,41 @@ func (cfg *siteConfig) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	auth, err := session.New(a.rp, cfg.session())
+	clock := &siteClock{}
+	auth, err := session.New(a.rp, cfg.session(clock))
 	if err != nil {
 		return nil, err
 	}
 	a.open(auth)
+	a.mux.Handle("POST /clock", clock)
+	a.mux.Handle("/note", auth.Require(http.HandlerFunc(note)))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(siteHeader, strconv.Itoa(cfg.Number))
 		a.ServeHTTP(w, r)
 	}), nil
 }
 
-// session is how the sites of a cluster keep sessions.
-func (cfg *siteConfig) session() session.Config {
-	return session.Config{
-		Secrets: cfg.Secrets, Name: "interop",
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)).With("site", cfg.Number),
+// session is how the sites of a cluster keep sessions. The log has the events, too.
+func (cfg *siteConfig) session(clock *siteClock) session.Config {
+	logger := slog.New(slog.NewTextHandler(os.Stderr, nil)).With("site", cfg.Number)
+	all := session.Config{
+		Secrets: cfg.Secrets, Name: "interop", Logger: logger, Now: clock.now, SessionsInStore: cfg.SessionsInStore,
+		OnEvent: func(_ context.Context, e session.Event) { logger.Info("event", "event", e) },
+	}
+	if cfg.Redis != "" {
+		store := &redisstore.Store{
+			Client: redis.NewClient(&redis.Options{Network: "unix", Addr: cfg.Redis, MaxRetries: 1, DialerRetries: 1}),
+			Lease:  cfg.Lease,
+		}
+		all.Store, all.Locker = store, store
+	}
+	return all
+}
+
+// note keeps a text in the session: a change that is no refresh.
+func note(w http.ResponseWriter, r *http.Request) {
+	if err := session.From(r.Context()).Set("note", []byte(r.FormValue("text"))); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
 }
 

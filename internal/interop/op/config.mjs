@@ -3,7 +3,8 @@
 // x_id_token_ttl in seconds, x_first_access_token_ttl for the token a code is
 // traded for, x_rotate:false, x_dpop_nonce:true, x_interval in seconds between polls,
 // x_ignores_acr:true for whom acr is always the lowest, whatever it asks for,
-// x_ignores_max_age:true for whom nobody is asked again.
+// x_ignores_max_age:true for whom nobody is asked again, x_reuse_leeway for how many
+// seconds a refresh token can be used again (store.mjs).
 import * as crypto from 'node:crypto';
 import { errors } from 'oidc-provider';
 import { ACRS, accountFinder, users } from './accounts.mjs';
@@ -97,7 +98,7 @@ export function configuration({ env, shape, keys, mtls }) {
     },
     enabledJWA: jwa,
     enableHttpPostMethods: env.OP_POST_METHODS === '1',
-    extraClientMetadata: { properties: ['x_access_token_ttl', 'x_first_access_token_ttl', 'x_id_token_ttl', 'x_rotate', 'x_dpop_nonce', 'x_interval', 'x_ignores_acr', 'x_ignores_max_age'] },
+    extraClientMetadata: { properties: ['x_access_token_ttl', 'x_first_access_token_ttl', 'x_id_token_ttl', 'x_rotate', 'x_dpop_nonce', 'x_interval', 'x_ignores_acr', 'x_ignores_max_age', 'x_reuse_leeway'] },
     extraParams: shape?.audienceParameter ? [shape.audienceParameter] : [],
     extraTokenClaims: async (_ctx, token) => ({
       'urn:op:test': 'extra', ...(token.accountId && shape?.access?.(users.get(token.accountId) ?? {}, token.accountId)),

@@ -31,7 +31,7 @@ export class Adapter {
       entries.delete(this.key(id));
       return undefined;
     }
-    return entry.payload;
+    return this.model === 'RefreshToken' ? withLeeway(entry.payload) : entry.payload;
   }
 
   async findByUid(uid) { return this.find(uids.get(uid)); }
@@ -42,13 +42,21 @@ export class Adapter {
 
   async consume(id) {
     const entry = entries.get(this.key(id));
-    if (entry) entry.payload.consumed = Math.floor(Date.now() / 1000);
+    if (entry) entry.payload.consumed ??= Math.floor(Date.now() / 1000); // the leeway does not begin again
   }
 
   async revokeByGrantId(grantId) {
     for (const key of grants.get(grantId) ?? []) entries.delete(key);
     grants.delete(grantId);
   }
+}
+
+// withLeeway: the package takes a refresh token once. Auth0 and Okta take it again for some
+// seconds, and so does a client with x_reuse_leeway here.
+function withLeeway(payload) {
+  const leeway = entries.get(`Client:${payload.clientId}`)?.payload.x_reuse_leeway ?? 0;
+  if (!payload.consumed || Date.now() / 1000 > payload.consumed + leeway) return payload;
+  return { ...payload, consumed: undefined };
 }
 
 // takeSessions ends the provider sessions that match, and gives what they were.
