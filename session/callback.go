@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,22 +8,13 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/postern-go/postern/client"
-	"github.com/postern-go/postern/jwtverify"
 )
 
-const (
-	// maxCallback bounds the parameters of a callback, in bytes: codes are short,
-	// and an answer signed as a whole (JARM) is a token.
-	maxCallback = 64 << 10
-	// loginTimeout is for trading the code and verifying the tokens, and once more
-	// for Config.OnLogin.
-	loginTimeout = 30 * time.Second
-	maxOutcomes  = 10_000
-)
+// maxCallback bounds the parameters of a callback, in bytes: codes are short, and an answer
+// signed as a whole (JARM) is a token.
+const maxCallback = 64 << 10
 
 // CallbackHandler takes the browser back from the provider: it belongs at the
 // path of the client's redirect URL, for GET and for POST (response_mode
@@ -33,8 +23,7 @@ const (
 // where the user wanted to go.
 //
 // To a browser that has an attempt whose answer comes in a fragment, which no server
-// sees, it gives a page first that sends the fragment on: the one page of this package
-// with a script.
+// sees, it gives a page first that sends the fragment on.
 //
 // Callbacks of one attempt that come at the same time, or again, cause one token
 // request and get one answer. Without the cookie of an attempt, a browser that is
@@ -141,169 +130,6 @@ func callbackParams(w http.ResponseWriter, r *http.Request) (url.Values, error) 
 
 func callbackKey(state string) memoryKey { return keyOf("callback", state) }
 
-// An outcome is what came of an attempt: a session, or an error.
-type outcome struct {
-	rec      *record
-	returnTo string
-	began    presence
-	mode     loginMode
-	seenAt   time.Time // of the session that goes on in a frame
-	err      *Error
-}
-
-// wrong is what went wrong, if anything did: who only asked whether somebody is signed in
-// takes no for an answer.
-func (out *outcome) wrong() error {
-	asking := out.mode == modeSilent || out.mode == modeFrame
-	if out.err == nil || asking && notAsked(out.err.Err) {
-		return nil
-	}
-	return out.err
-}
-
-// finishLogin trades the code for a session. It runs once for an attempt, and
-// does not end when the browser hangs up, for others may wait for it.
-func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *outcome {
-	out := &outcome{returnTo: a.returnTo, began: a.began, mode: a.mode}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), loginTimeout)
-	defer cancel()
-	ctx, done := m.observe(ctx, "callback")
-	defer func() { done(out.wrong()) }()
-	p, rec, err := m.provider(a.provider), (*record)(nil), errProviderGone
-	if p != nil {
-		rec, err = m.exchange(ctx, p, a, params)
-	}
-	if err != nil {
-		out.err = exchangeError(err)
-		if out.err.Reason != ReasonACR && out.err.Reason != ReasonMaxAge {
-			out.err.StartAgain = m.loginAddress(a.returnTo)
-		}
-		return out
-	}
-	if out.err = m.goesOn(r, a, out, rec); out.err != nil {
-		return out
-	}
-	out.rec = rec
-	continued := a.mode == modeFrame // nobody has signed in: it is the session of before
-	if !continued {
-		if err := m.greet(ctx, r, a, rec); err != nil {
-			out.err = &Error{Status: http.StatusForbidden, Reason: ReasonLoginRefused, Err: err}
-			return out
-		}
-	}
-	if m.cfg.IdentityOnly {
-		rec.tokens, rec.others = withoutTokens(rec.tokens), nil
-	}
-	if err := m.keep(ctx, rec); err != nil {
-		out.err = keepError(err)
-		return out
-	}
-	if continued {
-		return out
-	}
-	m.log(r, slog.LevelInfo, "session: signed in", slog.String("session", out.rec.id.hash()))
-	m.emit(ctx, eventOf(EventLogin, out.rec))
-	m.announce(ctx, r, out.rec)
-	return out
-}
-
-var errProviderGone = errors.New("the provider of this sign-in is not among Config.Providers any more")
-
-// exchange trades the code for the record of a new session.
-func (m *Manager) exchange(ctx context.Context, p *provider, a *attempt, params url.Values) (*record, error) {
-	tokens, err := p.rp.Exchange(ctx, a.login, params)
-	if err != nil {
-		return nil, err
-	}
-	who, ok := identityOf(tokens)
-	if !ok {
-		return nil, fmt.Errorf("%w: neither an ID token nor an account", client.ErrRejected)
-	}
-	info, err := m.userInfo(ctx, p, tokens)
-	if err != nil {
-		return nil, err
-	}
-	tokens = withClaims(tokens, m.cfg.Claims)
-	now := m.cfg.Now()
-	if who.issued.IsZero() {
-		who.issued = now
-	}
-	return &record{
-		id: newSessionID(), key: m.newRecordKey(), created: now, expires: now.Add(m.cfg.Lifetime), saved: now,
-		provider: p.name, identity: who, tried: a.tried, tokens: tokens, userInfo: info,
-	}, nil
-}
-
-// userInfo gives the claims that Config.UserInfoClaims names; nil: it names none, or the
-// provider is without OpenID Connect, and has answered at its user endpoint already.
-func (m *Manager) userInfo(ctx context.Context, p *provider, tokens *client.Tokens) ([]byte, error) {
-	if len(m.cfg.UserInfoClaims) == 0 || tokens.IDToken == nil {
-		return nil, nil
-	}
-	info, err := p.rp.UserInfo(ctx, tokens)
-	if err != nil {
-		return nil, err
-	}
-	return keep(m.cfg.UserInfoClaims, info.Claim)
-}
-
-// greet runs Config.OnLogin and keeps what it has set in rec.
-func (m *Manager) greet(ctx context.Context, r *http.Request, a *attempt, rec *record) error {
-	if m.cfg.OnLogin == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loginTimeout)
-	defer cancel()
-	s := &Session{m: m, r: r, presented: rec, provider: m.provider(rec.provider), loginData: a.data, grant: rec.grant(), stored: rec.values}
-	err := m.cfg.OnLogin(ctx, s)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.out = true // what it sets from now on would be lost
-	rec.take(s.grant)
-	rec.values = present(merge(s.stored, s.changes))
-	return err
-}
-
-// exchangeError is what the browser is told of a failed exchange.
-func exchangeError(err error) *Error {
-	var refused *client.AuthError
-	var answer *client.ResponseError
-	var claim *jwtverify.ClaimError
-	switch {
-	case errors.As(err, &claim) && claim.Claim == "acr":
-		return &Error{Status: http.StatusForbidden, Reason: ReasonACR, Err: err}
-	case errors.As(err, &claim) && claim.Claim == "auth_time":
-		return &Error{Status: http.StatusForbidden, Reason: ReasonMaxAge, Err: err}
-	case errors.As(err, &refused) && refused.Code == unmetRequirements:
-		return &Error{Status: http.StatusForbidden, Reason: ReasonACR, Err: err}
-	case errors.As(err, &refused):
-		return &Error{Status: refusalStatus(refused.Code), Reason: ReasonProviderRefused, Err: err}
-	case errors.Is(err, client.ErrUnavailable), errors.Is(err, jwtverify.ErrKeys):
-		return &Error{Status: http.StatusServiceUnavailable, Reason: ReasonUnavailable, Err: err}
-	case errors.Is(err, client.ErrInvalidGrant):
-		return &Error{Status: http.StatusBadRequest, Reason: ReasonCodeRefused, Err: err}
-	case errors.As(err, &answer) && answer.Endpoint == "token":
-		return &Error{Status: http.StatusBadGateway, Reason: ReasonTokenRefused, Err: err}
-	}
-	return &Error{Status: http.StatusBadRequest, Reason: ReasonCallbackRejected, Err: err}
-}
-
-// unmetRequirements is the answer of a provider that cannot authenticate as it was asked to
-// (OpenID Connect Core Unmet Authentication Requirements 1.0).
-const unmetRequirements = "unmet_authentication_requirements"
-
-// refusalStatus: of the codes of RFC 6749 section 4.1.2.1 two are about the
-// provider's own trouble, and one about the user's will.
-func refusalStatus(code string) int {
-	switch code {
-	case "access_denied":
-		return http.StatusForbidden
-	case "server_error", "temporarily_unavailable":
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusBadRequest
-}
-
 // answerCallback gives the outcome of an attempt to one of the requests that
 // asked for it.
 func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state string, out *outcome) {
@@ -365,45 +191,6 @@ func (m *Manager) answerFailure(w http.ResponseWriter, r *http.Request, out *out
 	default:
 		m.fail(w, r, out.err)
 	}
-}
-
-// replaceSessions ends the session that a request came with, and the one that its
-// sign-in began in, in favour of next: nothing of them survives a sign-in.
-func (m *Manager) replaceSessions(r *http.Request, began presence, next *record) {
-	m.replace(began, next)
-	m.replace(presenceOf(m.present(r)), next)
-}
-
-// replace ends old. If next is the same user's, what is on its way in another tab
-// may still be answered.
-func (m *Manager) replace(old presence, next *record) {
-	now := m.cfg.Now()
-	by := presenceOf(next)
-	if old == (presence{}) || old.id == by.id || !now.Before(old.ends) {
-		return
-	}
-	at := now
-	if old.user == by.user {
-		at = at.Add(replacedGrace)
-		m.replaced.put(replacedKey(by.id), old, now, at)
-		m.replaced.put(replacedByKey(old.id), by, now, at)
-	}
-	m.end(old, ReasonReplaced, at)
-}
-
-func replacedKey(id sessionID) memoryKey   { return keyOf("replaced", string(id[:])) }
-func replacedByKey(id sessionID) memoryKey { return keyOf("replaced by", string(id[:])) }
-
-// besides are the sessions that end with another one when its user signs out: the one it has
-// just replaced, which may still be answered, and the one it was just replaced by, whose
-// cookie may be on its way.
-func (m *Manager) besides(id sessionID, now time.Time) (some []presence) {
-	for _, key := range [...]memoryKey{replacedKey(id), replacedByKey(id)} {
-		if p, ok := m.replaced.get(key, now); ok {
-			some = append(some, p)
-		}
-	}
-	return some
 }
 
 // withoutAttempt answers a callback that has no attempt to be checked against:
@@ -476,57 +263,4 @@ func asciiOnly(address string) string {
 		}
 	}
 	return b.String()
-}
-
-// callbacks sees to it that one attempt is finished once.
-type callbacks struct {
-	now  func() time.Time
-	used *memory[*outcome]
-
-	mu      sync.Mutex
-	running map[memoryKey]*finishing
-}
-
-// A finishing is on its way until done is closed.
-type finishing struct {
-	done chan struct{}
-	out  *outcome
-}
-
-func newCallbacks(now func() time.Time) *callbacks {
-	return &callbacks{now: now, used: newMemory[*outcome](maxOutcomes), running: make(map[memoryKey]*finishing)}
-}
-
-// do runs finish for the first who comes with key, and gives its outcome to all
-// others until a time. The error is that ctx ended while waiting.
-func (c *callbacks) do(ctx context.Context, key memoryKey, until time.Time, finish func() *outcome) (*outcome, error) {
-	c.mu.Lock()
-	if out, ok := c.used.get(key, c.now()); ok {
-		c.mu.Unlock()
-		return out, nil
-	}
-	if first := c.running[key]; first != nil {
-		c.mu.Unlock()
-		select {
-		case <-first.done:
-			return first.out, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	mine := &finishing{done: make(chan struct{})}
-	c.running[key] = mine
-	c.mu.Unlock()
-
-	// What the others get if a hook of the app panics.
-	mine.out = &outcome{err: &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal}}
-	defer func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.used.put(key, mine.out, c.now(), until)
-		delete(c.running, key)
-		close(mine.done)
-	}()
-	mine.out = finish()
-	return mine.out, nil
 }

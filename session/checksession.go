@@ -222,23 +222,3 @@ func (m *Manager) answerFrame(w http.ResponseWriter, r *http.Request, out *outco
 		m.writeFrame(w, frameUnknown)
 	}
 }
-
-// goesOn makes rec, which a sign-in has brought, go on with the session of the same user in
-// which it began: for a frame without a new life, for nobody is at work there, and for a
-// step-up with one. What the app has set stays.
-func (m *Manager) goesOn(r *http.Request, a *attempt, out *outcome, rec *record) *Error {
-	s := new(Session)
-	m.open(s, r)
-	same := s.SignedIn() && s.presented.provider == rec.provider && s.presented.identity.user() == rec.identity.user()
-	if same && (a.mode == modeFrame || a.tried != demandKey{}) {
-		rec.values = s.stored
-	}
-	if a.mode != modeFrame {
-		return nil
-	}
-	if !same {
-		return &Error{Status: http.StatusForbidden, Reason: ReasonOtherUser, Err: client.ErrRejected}
-	}
-	rec.created, rec.expires, out.seenAt = s.presented.created, s.Expires(), s.seenAt
-	return nil
-}

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -104,3 +105,42 @@ func (m *Manager) endingOf(rec *record, now time.Time) (ending, bool) {
 func endedKey(id sessionID) memoryKey { return keyOf("ended", string(id[:])) }
 
 func (m *Manager) endedName(id sessionID) string { return m.shared.key(kindEnded, string(id[:])) }
+
+// replaceSessions ends the session that a request came with, and the one that its
+// sign-in began in, in favour of next: nothing of them survives a sign-in.
+func (m *Manager) replaceSessions(r *http.Request, began presence, next *record) {
+	m.replace(began, next)
+	m.replace(presenceOf(m.present(r)), next)
+}
+
+// replace ends old. If next is the same user's, what is on its way in another tab
+// may still be answered.
+func (m *Manager) replace(old presence, next *record) {
+	now := m.cfg.Now()
+	by := presenceOf(next)
+	if old == (presence{}) || old.id == by.id || !now.Before(old.ends) {
+		return
+	}
+	at := now
+	if old.user == by.user {
+		at = at.Add(replacedGrace)
+		m.replaced.put(replacedKey(by.id), old, now, at)
+		m.replaced.put(replacedByKey(old.id), by, now, at)
+	}
+	m.end(old, ReasonReplaced, at)
+}
+
+func replacedKey(id sessionID) memoryKey   { return keyOf("replaced", string(id[:])) }
+func replacedByKey(id sessionID) memoryKey { return keyOf("replaced by", string(id[:])) }
+
+// besides are the sessions that end with another one when its user signs out: the one it has
+// just replaced, which may still be answered, and the one it was just replaced by, whose
+// cookie may be on its way.
+func (m *Manager) besides(id sessionID, now time.Time) (some []presence) {
+	for _, key := range [...]memoryKey{replacedKey(id), replacedByKey(id)} {
+		if p, ok := m.replaced.get(key, now); ok {
+			some = append(some, p)
+		}
+	}
+	return some
+}
