@@ -131,18 +131,18 @@ type proxy struct {
 func (m *Manager) newProxy(p Proxy) (*proxy, error) {
 	target, err := parseWebURL(p.Target)
 	if err != nil {
-		return nil, fmt.Errorf("Target: %w", err)
+		return nil, fmt.Errorf("field Target: %w", err)
 	}
 	p.Timeout = or(p.Timeout, DefaultProxyTimeout)
 	switch {
 	case target.RawQuery != "" || target.ForceQuery || !plainPath(target.EscapedPath()):
-		return nil, fmt.Errorf("Target: %q has a query, or no plain path", cut(p.Target))
+		return nil, fmt.Errorf("field Target: %q has a query, or no plain path", cut(p.Target))
 	case p.Token < UserToken || p.Token > UserOrNoToken:
-		return nil, fmt.Errorf("Token: unknown value %d", p.Token)
+		return nil, fmt.Errorf("field Token: unknown value %d", p.Token)
 	case p.Resource != "" && !p.Token.ofUser():
-		return nil, errors.New("Resource is for the user's token, which is not sent")
+		return nil, errors.New("field Resource is for the user's token, which is not sent")
 	case (p.Client != nil || p.Grant != nil) && !p.Token.ofClient():
-		return nil, errors.New("Client and Grant are for the client's own token, which is not sent")
+		return nil, errors.New("fields Client and Grant are for the client's own token, which is not sent")
 	case p.Timeout < 0:
 		return nil, errors.New("a negative Timeout")
 	}
@@ -156,7 +156,7 @@ func (m *Manager) newProxy(p Proxy) (*proxy, error) {
 		h.Client = m.providers[0].rp
 	}
 	if h.Client == nil {
-		return nil, errors.New("Client: there are several providers, so it must say whose client's token is sent")
+		return nil, errors.New("field Client: there are several providers, so it must say whose client's token is sent")
 	}
 	h.source = h.Client.ClientCredentialsSource(p.Grant)
 	h.own = h.Client.Transport(m.cfg.Transport, h.source)
