@@ -201,6 +201,9 @@ func (m *Manager) goesOn(r *http.Request, a *attempt, out *outcome, rec *record)
 	if a.mode != modeFrame {
 		return nil
 	}
+	if s.reason == ReasonStoreDown {
+		return &Error{Status: http.StatusServiceUnavailable, Reason: s.reason}
+	}
 	if !same {
 		return &Error{Status: http.StatusForbidden, Reason: ReasonOtherUser, Err: client.ErrRejected}
 	}
