@@ -74,12 +74,12 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 		out.err = keepError(err)
 		return out
 	}
+	m.announce(ctx, r, rec)
 	if continued {
 		return out
 	}
-	m.log(r, slog.LevelInfo, "session: signed in", slog.String("session", out.rec.id.hash()))
-	m.emit(ctx, eventOf(EventLogin, out.rec))
-	m.announce(ctx, r, out.rec)
+	m.log(r, slog.LevelInfo, "session: signed in", slog.String("session", rec.id.hash()))
+	m.emit(ctx, eventOf(EventLogin, rec))
 	return out
 }
 
@@ -192,6 +192,9 @@ func (m *Manager) goesOn(r *http.Request, a *attempt, out *outcome, rec *record)
 	}
 	if a.mode != modeFrame {
 		return nil
+	}
+	if s.reason == ReasonStoreDown {
+		return &Error{Status: http.StatusServiceUnavailable, Reason: s.reason}
 	}
 	if !same {
 		return &Error{Status: http.StatusForbidden, Reason: ReasonOtherUser, Err: client.ErrRejected}

@@ -62,7 +62,11 @@ func (m *Manager) SwitchAccountHandler() http.Handler {
 			m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: ReasonNotNavigation})
 			return
 		}
-		m.begin(w, r, &LoginOptions{ReturnTo: wantedReturn(r)}, loginPurpose{prompt: "select_account"})
+		opts := LoginOptions{ReturnTo: wantedReturn(r)}
+		if rec := m.present(r); rec != nil && m.provider(rec.provider) != nil {
+			opts.Provider = rec.provider
+		}
+		m.begin(w, r, &opts, loginPurpose{prompt: "select_account"})
 	}, http.MethodGet, http.MethodHead)
 }
 

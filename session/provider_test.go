@@ -223,7 +223,9 @@ func TestChooseProvider(t *testing.T) {
 }
 
 func TestSwitchAccount(t *testing.T) {
-	a, _, blue := newTwo(t)
+	a, _, blue := newTwo(t, func(c *Config) {
+		c.ChooseProvider = func(*http.Request) string { return "red" } // for who is not signed in
+	})
 	b := a.browser()
 	a.wantRedirect(b.signInAt(blue, "blue", "alice"), "/from/blue")
 	resp := b.get("/auth/switch?return_to=/x&prompt=none&provider=red")

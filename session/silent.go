@@ -31,7 +31,8 @@ const silentPause = 10 * time.Minute
 func (m *Manager) Silently(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.enter(w, r, func(w http.ResponseWriter, r *http.Request, s *Session) {
-			if s.reason == "" || !m.asksSilently(r) || !m.beginSilently(w, r) {
+			known := s.reason == "" || s.reason == ReasonStoreDown // the session may be good
+			if known || !m.asksSilently(r) || !m.beginSilently(w, r) {
 				next.ServeHTTP(w, r)
 			}
 		})
