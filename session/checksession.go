@@ -106,7 +106,7 @@ func (m *Manager) serveCheckSession(w http.ResponseWriter, r *http.Request, s *S
 		policy: "frame-src 'self' " + framed + "; connect-src 'self'; frame-ancestors 'self'",
 		body: "<body" + attribute("channel", m.cfg.Name) + attribute("origin", origin.Of(frame)) + attribute("again", again) +
 			attribute("message", s.provider.rp.ClientID()+" "+s.tokens().SessionState) +
-			attribute("page", m.cfg.checkSessionPath()) + attribute("recheck", m.cfg.checkSessionPath()+"?"+recheckField+"=1") + `>
+			attribute("page", m.cfg.route(routeCheckSession)) + attribute("recheck", m.cfg.route(routeCheckSession)+"?"+recheckField+"=1") + `>
 <iframe id="op" src="` + html.EscapeString(frame.String()) + `" hidden></iframe>
 `,
 	})

@@ -198,7 +198,28 @@ type Config struct {
 	Now    func() time.Time // nil: the clock of the client
 }
 
-func (cfg *Config) checkSessionPath() string { return path.Join(cfg.Prefix, "check-session") }
+// Routes under Config.Prefix whose names are fixed.
+const (
+	routeSwitch       = "switch"
+	routePopup        = "popup"
+	routeSession      = "session"
+	routeCheckSession = "check-session"
+	routeBackChannel  = "backchannel-logout"
+	routeFrontChannel = "frontchannel-logout"
+)
+
+// route is the path of one of them.
+func (cfg *Config) route(name string) string { return path.Join(cfg.Prefix, name) }
+
+// isRoute says whether a path is one of them.
+func (cfg *Config) isRoute(p string) bool {
+	for _, name := range [...]string{routeSwitch, routePopup, routeSession, routeCheckSession, routeBackChannel, routeFrontChannel} {
+		if p == cfg.route(name) {
+			return true
+		}
+	}
+	return false
+}
 
 const redacted = "[redacted]"
 
@@ -273,6 +294,11 @@ func (cfg *Config) checkPaths() error {
 	if cfg.LoginPath == cfg.LogoutPath {
 		return fmt.Errorf("LoginPath and LogoutPath are both %q", cut(cfg.LoginPath))
 	}
+	for _, field := range [...][2]string{{"LoginPath", cfg.LoginPath}, {"LogoutPath", cfg.LogoutPath}} {
+		if cfg.isRoute(field[1]) {
+			return fmt.Errorf("%s: %q is another route of this package", field[0], cut(field[1]))
+		}
+	}
 	return nil
 }
 
@@ -338,12 +364,12 @@ func (cfg *Config) checkRedirectURL(raw string) (*url.URL, error) {
 	if p := u.EscapedPath(); p != "" && path.Clean(p) != strings.TrimSuffix(p, "/") && p != "/" {
 		return nil, fmt.Errorf("the client's redirect URL has the path %q, which http.ServeMux would clean", cut(p))
 	}
-	switch u.Path {
-	case "", "/":
+	switch {
+	case u.Path == "" || u.Path == "/":
 		// The callback would stand in the place of the app's own front page.
 		return nil, errors.New("the client's redirect URL needs a path of its own, such as /auth/callback")
-	case cfg.LoginPath, cfg.LogoutPath, cfg.statusPath():
-		return nil, fmt.Errorf("the client's redirect URL has the path %q, which is the login, logout or session route", cut(u.Path))
+	case u.Path == cfg.LoginPath || u.Path == cfg.LogoutPath || cfg.isRoute(u.Path):
+		return nil, fmt.Errorf("the client's redirect URL has the path %q, which is another route of this package", cut(u.Path))
 	}
 	return u, nil
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -128,11 +127,11 @@ func (m *Manager) Routes(mux *http.ServeMux) {
 	if len(m.providers) > 1 {
 		mux.Handle("GET "+m.cfg.LoginPath+"/{provider}", login)
 	}
-	mux.Handle("GET "+path.Join(m.cfg.Prefix, "switch"), m.SwitchAccountHandler())
-	mux.Handle("GET "+path.Join(m.cfg.Prefix, "popup"), m.PopupHandler())
+	mux.Handle("GET "+m.cfg.route(routeSwitch), m.SwitchAccountHandler())
+	mux.Handle("GET "+m.cfg.route(routePopup), m.PopupHandler())
 	check := m.CheckSessionHandler()
-	mux.Handle("GET "+m.cfg.checkSessionPath(), check)
-	mux.Handle("POST "+m.cfg.checkSessionPath(), check)
+	mux.Handle("GET "+m.cfg.route(routeCheckSession), check)
+	mux.Handle("POST "+m.cfg.route(routeCheckSession), check)
 	for _, callbackPath := range m.callbackPaths() {
 		if strings.HasSuffix(callbackPath, "/") {
 			callbackPath += "{$}"
@@ -142,13 +141,13 @@ func (m *Manager) Routes(mux *http.ServeMux) {
 	}
 	mux.Handle("GET "+m.cfg.LogoutPath, logout)
 	mux.Handle("POST "+m.cfg.LogoutPath, logout)
-	backChannel := path.Join(m.cfg.Prefix, "backchannel-logout")
+	backChannel := m.cfg.route(routeBackChannel)
 	mux.Handle("POST "+backChannel, m.BackChannelLogoutHandler())
 	if len(m.providers) > 1 {
 		mux.Handle("POST "+backChannel+"/{provider}", m.BackChannelLogoutHandler())
 	}
-	mux.Handle("GET "+path.Join(m.cfg.Prefix, "frontchannel-logout"), m.FrontChannelLogoutHandler())
-	mux.Handle("GET "+m.cfg.statusPath(), m.StatusHandler())
+	mux.Handle("GET "+m.cfg.route(routeFrontChannel), m.FrontChannelLogoutHandler())
+	mux.Handle("GET "+m.cfg.route(routeSession), m.StatusHandler())
 }
 
 // Format prints the app's name, whatever the verb: a Manager remembers tokens.

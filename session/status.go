@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
-	"path"
 	"time"
 )
 
@@ -101,5 +100,3 @@ func seconds(left time.Duration) *int64 {
 	n := int64(max(0, left) / time.Second)
 	return &n
 }
-
-func (cfg *Config) statusPath() string { return path.Join(cfg.Prefix, "session") }
