@@ -30,6 +30,9 @@ import (
 // tell, the page stops, and the session stays. Nothing is ended by an answer before the first
 // "unchanged". So it works where third-party cookies do; back-channel logout works everywhere.
 //
+// In a frame the provider answers in the query, whatever response mode Config.Authorize names.
+// A response type that cannot be answered so is not asked for, and the page stops.
+//
 // The answer is 204 where there is nothing to do: nobody is signed in, or the provider has no
 // check_session_iframe or said no session_state.
 func (m *Manager) CheckSessionHandler() http.Handler {

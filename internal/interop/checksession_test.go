@@ -240,10 +240,11 @@ func TestCheckSessionBlocked(t *testing.T) {
 func TestCheckSessionAlwaysChanged(t *testing.T) {
 	for name, c := range map[string]struct {
 		open  func(*testing.T) *tab
-		loads int // of the check-session page, without the asking
+		loads int    // of the check-session page, without the asking
+		query string // of the last one
 	}{
-		"the provider knows the user": {newPermissiveTab, 2},
-		"the provider sees no cookie": {newTab, 1},
+		"the provider knows the user": {newPermissiveTab, 2, "?again=1"},
+		"the provider sees no cookie": {newTab, 1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			site := startFramedSite(t)
@@ -253,6 +254,7 @@ func TestCheckSessionAlwaysChanged(t *testing.T) {
 			eventually(t, "asked once, and answered", func() (bool, error) {
 				return w.visits.to("/auth/callback") == 2 && w.visits.to("/auth/check-session")-1 == c.loads, nil
 			})
+			w.tab.await(theFrame + ".location.search === '" + c.query + "'")
 			w.tab.listen()
 			w.tab.await(theFrame + ".heard.length > 10")
 			if asked, loads := w.visits.to("/auth/check-session?recheck"), w.visits.to("/auth/check-session")-1; asked != 1 || loads != c.loads {
