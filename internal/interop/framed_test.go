@@ -123,12 +123,12 @@ func (f *framed) status() int {
 	return eval[int](f.b, "fetch('/who').then(r => r.status)")
 }
 
-// eachFraming runs a test with each provider in Chromium, in both of its cookie modes.
+// eachFraming runs a test with each provider in Chromium, with third-party cookies and without.
 func eachFraming(t *testing.T, test func(*testing.T, *framing, *tab)) {
 	for name, p := range framings(t) {
 		t.Run(name, func(t *testing.T) {
-			t.Run("third-party cookies are blocked", func(t *testing.T) { test(t, p, newTab(t)) })
-			t.Run("third-party cookies are allowed", func(t *testing.T) { test(t, p, newPermissiveTab(t)) })
+			t.Run("cookies blocked", func(t *testing.T) { test(t, p, newTab(t)) })
+			t.Run("cookies allowed", func(t *testing.T) { test(t, p, newPermissiveTab(t)) })
 		})
 	}
 }
