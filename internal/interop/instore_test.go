@@ -93,18 +93,16 @@ func TestSessionsInRedis(t *testing.T) {
 func (k *keycloakServer) member(t *testing.T, reg registration) (user string) {
 	t.Helper()
 	user = k.user(t)
-	var groups []map[string]any
 	var paths []string
 	for i := range 100 {
-		name := fmt.Sprintf("%s department %03d, readers", user[:8], i)
-		groups, paths = append(groups, map[string]any{"name": name}), append(paths, "/"+name)
+		name := fmt.Sprintf("department-%03d-%s-readers", i, user)
+		k.admin(t, "POST /groups", map[string]any{"name": name}, nil)
+		paths = append(paths, "/"+name)
 	}
-	k.admin(t, "POST /partialImport", map[string]any{
-		"ifResourceExists": "OVERWRITE", "groups": groups,
-		"users": []map[string]any{{
-			"username": user, "enabled": true, "firstName": "A", "lastName": "Member", "email": user + "@example.com", "emailVerified": true,
-			"credentials": []map[string]any{{"type": "password", "value": "pw"}}, "groups": paths,
-		}},
+	k.admin(t, "DELETE /users/"+k.userID(t, user), nil, nil)
+	k.admin(t, "POST /users", map[string]any{
+		"username": user, "enabled": true, "firstName": "A", "lastName": "Member", "email": user + "@example.com", "emailVerified": true,
+		"credentials": []map[string]any{{"type": "password", "value": "pw"}}, "groups": paths,
 	}, nil)
 	var clients []struct{ ID string }
 	k.admin(t, "GET /clients?clientId="+url.QueryEscape(reg.ID), nil, &clients)
