@@ -35,7 +35,8 @@ const maxLogoutBody = 32 << 10
 //
 // A token with sid ends the session of that sid, in all browsers that share it; one with sub
 // alone all sessions of that user. They end by time: over is what signed in with an ID token
-// of the time of the logout token or before. A later sign-in is not hit, and does not undo it. A session
+// of the time of the logout token or before. A later sign-in is not hit, and does not undo it;
+// one of the same second is answered with a 403 that invites to sign in again. A session
 // whose ID token had no sid ends by sub alone. Requests that are being answered go on, and no
 // tokens are revoked: that is the provider's.
 //

@@ -59,6 +59,10 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 	if out.err = m.goesOn(r, a, out, rec); out.err != nil {
 		return out
 	}
+	if m.isRevoked(rec, m.cfg.Now()) { // to go on would lead back to the provider, and around in circles
+		out.err = &Error{Status: http.StatusForbidden, Reason: ReasonRevoked, Err: errRevokedAtOnce, StartAgain: m.loginAddress(a.returnTo)}
+		return out
+	}
 	out.rec = rec
 	continued := a.mode == modeFrame // nobody has signed in: it is the session of before
 	if !continued {
@@ -84,6 +88,10 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 }
 
 var errProviderGone = errors.New("the provider of this sign-in is not among Config.Providers any more")
+
+// errRevokedAtOnce is about a time in whole seconds: a logout token of the same one may have
+// come before the ID token or after it.
+var errRevokedAtOnce = errors.New("the ID token is not younger than the logout that the provider has told of")
 
 // exchange trades the code for the record of a new session.
 func (m *Manager) exchange(ctx context.Context, p *provider, a *attempt, params url.Values) (*record, error) {

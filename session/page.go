@@ -122,6 +122,8 @@ func sentence(e *Error) string {
 	switch e.Reason {
 	case ReasonAttemptMissing, ReasonAttemptExpired:
 		return "This sign-in is over, or it was begun in another browser or window. Please start again."
+	case ReasonRevoked:
+		return "You have been signed out. Please sign in again."
 	case ReasonCallbackInvalid, ReasonCallbackRejected, ReasonCodeRefused:
 		return "The answer of the sign-in service could not be accepted. Please start again."
 	case ReasonProviderRefused:
