@@ -491,12 +491,29 @@ func TestV30NobodyGetsAnothersTokenFromTheStore(t *testing.T) {
 	})
 }
 
-// An hour of traffic at two processes and a provider that ends a grant when a refresh token
-// comes twice: with answers that are slow or lost, and APIs that say 401.
+// A starter makes the processes of an app.
+type starter func(testing.TB, func(*appConfig)) []*app
+
+// inThreeWays runs a test with one process that remembers by itself, and with two that share
+// a Store, or keep the sessions in it.
+func inThreeWays(t *testing.T, test func(t *testing.T, start starter)) {
+	for name, start := range map[string]starter{
+		"alone":  func(t testing.TB, change func(*appConfig)) []*app { return cluster(t, 1, nil, change) },
+		"cookie": func(t testing.TB, change func(*appConfig)) []*app { return cluster(t, 2, newLockingStore(), change) },
+		"store": func(t testing.TB, change func(*appConfig)) []*app {
+			return cluster(t, 2, newLockingStore(), change, inStore)
+		},
+	} {
+		t.Run(name, func(t *testing.T) { test(t, start) })
+	}
+}
+
+// An hour of traffic and a provider that ends a grant when a refresh token comes twice: with
+// answers that are slow or lost, and APIs that say 401.
 func TestHourOfTraffic(t *testing.T) {
-	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+	inThreeWays(t, func(t *testing.T, start starter) {
 		synctest.Test(t, func(t *testing.T) {
-			nodes := cluster(t, 2, newLockingStore(), mode, func(cfg *appConfig) { cfg.op.AccessTokenTTL = time.Minute })
+			nodes := start(t, func(cfg *appConfig) { cfg.op.AccessTokenTTL = time.Minute })
 			a := nodes[0]
 			defer a.op.Close()
 			for _, node := range nodes {
@@ -522,7 +539,7 @@ func TestHourOfTraffic(t *testing.T) {
 				time.Sleep(time.Duration(rand.IntN(20_000)) * time.Millisecond)
 				i := rand.IntN(len(users))
 				for range 1 + rand.IntN(4) {
-					b := users[i].at(nodes[rand.IntN(2)])
+					b := users[i].at(nodes[rand.IntN(len(nodes))])
 					r, lost := b.request("GET", "/", fetchHeaders...), rand.IntN(8) == 0
 					if rand.IntN(3) == 0 {
 						r = b.request("GET", "/")

@@ -157,3 +157,25 @@ func TestRedisHangs(t *testing.T) {
 		})
 	}
 }
+
+// Tokens run out while Redis hangs: the process that is asked refreshes by itself, and as the
+// cookie has what came of it, nothing is lost. That request waits for Redis several times.
+func TestRefreshWhileRedisHangs(t *testing.T) {
+	r := startRedis(t)
+	c := startCluster(t, op, 3, shortLived, func(cfg *siteConfig) { cfg.Redis = r.socket })
+	_, cookies := c.signedIn(t, "alice")
+	c.wantState(t, "Redis answers", cookies, "alice")
+	c.expire(t, op)
+	r.pause(t)
+	begin := time.Now()
+	answer, got, err := c.sites[0].app.callAPI(cookies)
+	if err != nil || got.Status != http.StatusOK || got.Subject != "alice" {
+		t.Fatalf("userinfo answered %d about %q, %v", got.Status, got.Subject, err)
+	}
+	t.Logf("refreshed in %v", time.Since(begin).Round(time.Millisecond))
+	cookies = newest(cookies, answer.Cookies())
+	c.wantState(t, "with the new cookie", cookies, "alice")
+	r.resume(t)
+	c.wantState(t, "Redis goes on", cookies, "alice")
+	c.wantRefreshes(t, "in the end", 1, 0)
+}

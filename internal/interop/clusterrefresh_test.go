@@ -113,9 +113,6 @@ func TestThousandRequestsOneRefresh(t *testing.T) {
 	})
 }
 
-// lease is how long a dead process keeps its lock in these tests.
-const lease = 2 * time.Second
-
 // dieRefreshing kills the site that refreshes, with its token request at a moment. Others
 // have the same session at the same time, and wait: their requests are what it gives.
 func dieRefreshing(t *testing.T, c *cluster, g *gate, m moment, cookies []*http.Cookie) *calls {
@@ -161,7 +158,7 @@ func startDying(t *testing.T, keep func(*siteConfig), change metadata) (*cluster
 	}
 	c := startCluster(t, op, 3, all, func(cfg *siteConfig) {
 		keep(cfg)
-		cfg.BackChannelURL, cfg.Lease = g.url, lease
+		cfg.BackChannelURL = g.url
 	})
 	person, _ := c.signedIn(t, "alice")
 	c.expire(t, op)
@@ -169,7 +166,7 @@ func startDying(t *testing.T, keep func(*siteConfig), change metadata) (*cluster
 }
 
 // The process that has the lock dies, and the provider has not heard of it: when the lease
-// is over another one refreshes, and nobody notices.
+// is over another one refreshes, and those who wait get what comes of it.
 func TestKilledBeforeTheRequest(t *testing.T) {
 	bothPlaces(t, func(t *testing.T, _ *redisServer, keep func(*siteConfig)) {
 		c, g, person := startDying(t, keep, nil)

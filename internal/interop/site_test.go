@@ -39,7 +39,6 @@ type siteConfig struct {
 	Scopes          []string
 	Secrets         []string
 	Redis           string // the socket; empty: none
-	Lease           time.Duration
 	SessionsInStore bool
 }
 
@@ -120,10 +119,7 @@ func (cfg *siteConfig) session(clock *siteClock) session.Config {
 		OnEvent: func(_ context.Context, e session.Event) { logger.Info("event", "event", e) },
 	}
 	if cfg.Redis != "" {
-		store := &redisstore.Store{
-			Client: redis.NewClient(&redis.Options{Network: "unix", Addr: cfg.Redis, MaxRetries: 1, DialerRetries: 1}),
-			Lease:  cfg.Lease,
-		}
+		store := &redisstore.Store{Client: redis.NewClient(&redis.Options{Network: "unix", Addr: cfg.Redis, MaxRetries: 1, DialerRetries: 1})}
 		all.Store, all.Locker = store, store
 	}
 	return all

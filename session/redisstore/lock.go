@@ -12,7 +12,9 @@ import (
 )
 
 const (
-	defaultLease = 10 * time.Second
+	// Package session waits for a lock for 10 seconds: who waits for that of a dead process
+	// gets it.
+	defaultLease = 5 * time.Second
 
 	// Who waits asks again after so long, and then after up to twice as long each time: a
 	// refresh takes some hundred milliseconds.

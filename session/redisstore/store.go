@@ -54,8 +54,9 @@ type Store struct {
 	// goes on in the background for as long as Client's own timeouts let it.
 	Timeout time.Duration
 
-	// Lease is how long a lock outlives a process that dies with it. Zero means 10 seconds.
-	// It is renewed three times as often.
+	// Lease is how long a lock outlives a process that dies with it. Zero means 5 seconds.
+	// It is renewed three times as often. Package session gives up waiting for a lock after
+	// 10 seconds: with a lease as long as that, requests fail that come when a process dies.
 	Lease time.Duration
 }
 
