@@ -61,8 +61,8 @@ func localPath(path string) bool {
 		if namesHost(path) {
 			return false
 		}
-		decoded, err := url.PathUnescape(path)
-		if err != nil || decoded == path {
+		decoded := unescaped(path)
+		if decoded == path {
 			return true
 		}
 		if !utf8.ValidString(decoded) || strings.ContainsFunc(decoded, neverInPath) {
@@ -71,6 +71,23 @@ func localPath(path string) bool {
 		path = decoded
 	}
 	return true
+}
+
+// unescaped decodes what is percent-encoded, and leaves alone what only looks like it: so
+// do decoders that are less strict than url.PathUnescape, and what stands behind counts too.
+func unescaped(path string) string {
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		if i+3 <= len(path) {
+			if c, err := url.PathUnescape(path[i : i+3]); err == nil && len(c) == 1 {
+				b.WriteString(c)
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(path[i])
+	}
+	return b.String()
 }
 
 // neverInPath: a space may stand encoded in the name of a file, these may not.

@@ -100,7 +100,7 @@ type Proxy struct {
 // there is no other, 502 or 504 with ReasonAPIUnavailable, and 503 where the provider is down.
 //
 // All else of the answer is passed on, as it comes: streams are flushed at once, redirects
-// are not followed (and Location is as the API wrote it), 1xx are dropped. Not passed on are
+// are not followed (and Location is as the API wrote it), 1xx and trailers are dropped. Not passed on are
 // headers that speak for this site as a whole: cookies, CORS, Clear-Site-Data,
 // Strict-Transport-Security and the like; and it is never a page of this site
 // (Content-Security-Policy: sandbox). It is not stored by caches, unless it says private or

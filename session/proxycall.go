@@ -121,9 +121,16 @@ func (c *proxyCall) bodyAgain() (io.ReadCloser, error) {
 }
 
 // RoundTrip sends what rewrite made. The context is the call's own: that of out would hand
-// on 1xx answers, whose headers nobody has looked at.
+// on 1xx answers, whose headers nobody has looked at. Nor has anybody looked at trailers when
+// they come: they go into the answer as the transport made it, and not into the copy.
 func (c *proxyCall) RoundTrip(out *http.Request) (*http.Response, error) {
-	return c.transport.RoundTrip(out.WithContext(c.r.Context()))
+	resp, err := c.transport.RoundTrip(out.WithContext(c.r.Context()))
+	if resp == nil {
+		return nil, err
+	}
+	silent := *resp
+	silent.Trailer = nil
+	return &silent, err
 }
 
 var (

@@ -226,6 +226,42 @@ func TestProxyAnswerHeaders(t *testing.T) {
 	}
 }
 
+// What an API sends behind its answer is no header for anybody: a handler in front that holds
+// answers back would make one of it.
+func TestProxyDropsTrailers(t *testing.T) {
+	for name, announced := range map[string]bool{"announced": true, "not announced": false} {
+		t.Run(name, func(t *testing.T) {
+			b, u := signedIn(t, Proxy{})
+			session := b.cookie("")
+			u.answer = func(w http.ResponseWriter, _ *http.Request) {
+				field := http.TrailerPrefix + "Set-Cookie"
+				if announced {
+					w.Header().Set("Trailer", "Set-Cookie")
+					field = "Set-Cookie"
+				}
+				io.WriteString(w, "hello")
+				w.(http.Flusher).Flush()
+				w.Header().Set(field, b.m.cookies.names[0]+"=tossed; Path=/; Secure; HttpOnly")
+			}
+			b.handler = http.TimeoutHandler(b.handler, time.Minute, "")
+			resp := b.call("GET", "/api/x")
+			if text := body(resp); resp.StatusCode != 200 || text != "hello" {
+				t.Fatalf("%d %q", resp.StatusCode, text)
+			}
+			for _, h := range []http.Header{resp.Header, resp.Trailer} {
+				for field := range h {
+					if strings.HasSuffix(field, "Set-Cookie") || field == "Trailer" {
+						t.Errorf("%s: %q", field, h[field])
+					}
+				}
+			}
+			if b.cookie("") != session {
+				t.Error("the session cookie has changed")
+			}
+		})
+	}
+}
+
 // The cookie of a refresh goes out with an answer that had cookies of its own.
 func TestProxySavesTheRefresh(t *testing.T) {
 	b, u := signedIn(t, Proxy{})

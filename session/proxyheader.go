@@ -3,7 +3,6 @@ package session
 import (
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -110,8 +109,8 @@ func plainSegment(segment string) bool {
 		if strings.Contains(worst, "/") || name == "." || name == ".." || name == "" && segment != "" {
 			return false
 		}
-		decoded, err := url.PathUnescape(segment)
-		if err != nil || decoded == segment {
+		decoded := unescaped(segment)
+		if decoded == segment {
 			return true
 		}
 		segment = decoded
