@@ -470,3 +470,16 @@ func TestPageStyleHash(t *testing.T) {
 		t.Errorf("the hash is %s", want)
 	}
 }
+
+// An answer that comes again, with the cookie of the session it has brought, does not end it.
+func TestAnswerTwiceKeepsItsSession(t *testing.T) {
+	a := newApp(t)
+	b := a.browser()
+	callback := b.callbackOf(b.begin("/x"), "alice")
+	before := slices.Clone(b.jar.cookies)
+	a.wantRedirect(b.get(callback, fromProvider...), "/x")
+	b.jar.cookies = append(b.jar.cookies, before...) // the attempt, which the browser had sent already
+	a.wantRedirect(b.get(callback, fromProvider...), "/x")
+	a.op.Advance(2 * replacedGrace)
+	a.wantUser(b, "alice")
+}

@@ -118,7 +118,7 @@ func (m *Manager) replaceSessions(r *http.Request, began presence, next *record)
 func (m *Manager) replace(old presence, next *record) {
 	now := m.cfg.Now()
 	by := presenceOf(next)
-	if old == (presence{}) || old.id == by.id || !now.Before(old.ends) {
+	if old.id == by.id || !now.Before(old.ends) { // an answer that came twice; or nobody
 		return
 	}
 	at := now
@@ -138,9 +138,8 @@ func replacedByKey(id sessionID) memoryKey { return keyOf("replaced by", string(
 // cookie may be on its way.
 func (m *Manager) besides(id sessionID, now time.Time) (some []presence) {
 	for _, key := range [...]memoryKey{replacedKey(id), replacedByKey(id)} {
-		if p, ok := m.replaced.get(key, now); ok {
-			some = append(some, p)
-		}
+		p, _ := m.replaced.get(key, now) // the zero one, if there is none, ends nothing
+		some = append(some, p)
 	}
 	return some
 }
