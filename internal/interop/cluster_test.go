@@ -75,6 +75,9 @@ func startOneSite(t *testing.T, cfg siteConfig) *site {
 	}
 	t.Cleanup(func() {
 		s.stop()
+		if log := s.stderr.String(); strings.Contains(log, "DATA RACE") || strings.Contains(log, "panic") {
+			t.Errorf("site %d: a data race or a panic", cfg.Number)
+		}
 		if t.Failed() {
 			t.Logf("site %d:\n%s", cfg.Number, s.stderr)
 		}
