@@ -244,6 +244,24 @@ func TestV31ProxyPaths(t *testing.T) {
 	}
 }
 
+// An address without a path in the request line is not put in the place of one.
+func TestV31ProxyOpaqueAddress(t *testing.T) {
+	b, u := signedIn(t, Proxy{Target: "/v1"})
+	b.handler = pathsAsTheyAre(t, b.mux)
+	for _, address := range []string{"http:x/../admin", "http:admin", "x:%2e%2e/admin"} {
+		r := b.request("GET", "/raw/x", append(fetchHeaders, withHeader...)...)
+		parsed, err := url.ParseRequestURI(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.URL, r.RequestURI = parsed, address
+		b.wantProblem(b.send(r), http.StatusBadRequest, ReasonProxyPath)
+		if u.calls() != 0 {
+			t.Fatalf("%s arrives as %s", address, u.last(t).RequestURI)
+		}
+	}
+}
+
 // pathsAsTheyAre is a router that cleans nothing.
 func pathsAsTheyAre(t *testing.T, mux *http.ServeMux) http.Handler {
 	h, _ := mux.Handler(httptest.NewRequest("GET", "/raw/", nil))
