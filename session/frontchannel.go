@@ -117,10 +117,10 @@ func (i identity) sameSession(other identity) bool {
 		subtle.ConstantTimeCompare([]byte(i.issuer), []byte(other.issuer))&subtle.ConstantTimeCompare([]byte(i.sid), []byte(other.sid)) == 1
 }
 
-// announced is the key under which a sign-in notes its sid in Store.
-func announced(issuer, sid string) string {
-	key := keyOf("announced sid", issuer, sid)
-	return "sid-" + strict.EncodeToString(key[:])
+// announced is what a sign-in notes its sid under, in Store: that of this app, for the
+// provider gives the same sid to others.
+func (m *Manager) announced(issuer, sid string) string {
+	return m.shared.key(kindAnnounced, issuer, sid)
 }
 
 // announce notes in Store that there is a session of this sid, so that a front-channel
@@ -129,8 +129,8 @@ func (m *Manager) announce(ctx context.Context, r *http.Request, rec *record) {
 	if !m.cfg.FrontChannelWithoutCookie || rec.identity.sid == "" {
 		return
 	}
-	key := announced(rec.identity.issuer, rec.identity.sid)
-	if err := m.cfg.Store.Save(ctx, key, []byte{1}, m.ends(rec)); err != nil {
+	key := m.announced(rec.identity.issuer, rec.identity.sid)
+	if err := m.shared.save(ctx, key, []byte{1}, m.ends(rec)); err != nil {
 		m.log(r, slog.LevelError, "session: front-channel logout will not find this session", slog.String("reason", ReasonStoreDown), causeAttr(err))
 	}
 }
@@ -157,13 +157,13 @@ func (m *Manager) logOutBySID(r *http.Request, who identity) {
 
 // revokeAnnounced revokes the sessions of a sid, if some sign-in has noted it.
 func (m *Manager) revokeAnnounced(ctx context.Context, who identity) (known bool, err error) {
-	key := announced(who.issuer, who.sid)
-	found, err := m.cfg.Store.Load(ctx, key)
+	key := m.announced(who.issuer, who.sid)
+	found, err := m.shared.ask(ctx, key)
 	if err != nil || found[key] == nil {
 		return false, err
 	}
 	if err := m.revoke(ctx, revocation{created: m.cfg.Now()}, revokedSession(who.issuer, who.sid)); err != nil {
 		return true, err
 	}
-	return true, m.cfg.Store.Delete(ctx, key) // so that the next request costs a look only
+	return true, m.shared.delete(ctx, key) // so that the next request costs a look only
 }

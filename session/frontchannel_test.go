@@ -3,10 +3,12 @@ package session
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postern-go/postern/client/clienttest"
 )
@@ -239,6 +241,47 @@ func TestFrontChannelBySID(t *testing.T) {
 	}
 	signIn()
 	if text := a.logs.String(); !strings.Contains(text, failed) || !strings.Contains(text, blind) {
+		t.Errorf("log %s", text)
+	}
+}
+
+// Two apps at one provider have the same sid, and may share a Store: that one of them is told
+// of a logout does not keep the other from hearing it.
+func TestFrontChannelBySIDOfTwoApps(t *testing.T) {
+	store := new(mapStore)
+	a := newApp(t, func(cfg *appConfig) { cfg.session.Store, cfg.session.FrontChannelWithoutCookie = store, true })
+	store.now = a.op.Now
+	other, err := New(a.rp, Config{Name: "other", Logger: a.m.cfg.Logger, Store: store, FrontChannelWithoutCookie: true, Now: a.op.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := identity{issuer: a.op.Issuer(), sid: "s1"}
+	r := httptest.NewRequest("GET", "/", nil)
+	for _, m := range []*Manager{a.m, other} {
+		m.announce(t.Context(), r, &record{identity: who, created: a.op.Now(), expires: a.op.Now().Add(time.Hour)})
+	}
+	for _, m := range []*Manager{a.m, other} {
+		if known, err := m.revokeAnnounced(t.Context(), who); !known || err != nil {
+			t.Errorf("%s: %v %v", m.cfg.Name, known, err)
+		}
+	}
+}
+
+// A Store that panics at a sign-in costs what it would have kept, and not the sign-in.
+func TestAnnounceToAStoreThatPanics(t *testing.T) {
+	store := new(mapStore)
+	a := newApp(t, func(cfg *appConfig) { cfg.session.Store, cfg.session.FrontChannelWithoutCookie = store, true })
+	store.now, store.failing = a.op.Now, func(operation, _ string) error {
+		if operation == "save" {
+			panic("boom")
+		}
+		return nil
+	}
+	b := a.browser()
+	b.mustSignIn("alice")
+	a.op.Advance(2 * storePause)
+	a.wantUser(b, "alice")
+	if text := a.logs.String(); !strings.Contains(text, "will not find this session") {
 		t.Errorf("log %s", text)
 	}
 }

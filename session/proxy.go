@@ -185,7 +185,8 @@ func (p *proxy) refusal(r *http.Request) *Error {
 		return &Error{Status: http.StatusMethodNotAllowed, Reason: ReasonMethod}
 	case r.Header.Get("Upgrade") != "":
 		return &Error{Status: http.StatusNotImplemented, Reason: ReasonUpgrade, Err: errWebSocket}
-	case !plainPath(r.URL.EscapedPath()):
+	// "GET http:x/../admin": an address without a path, which would go out in the place of one.
+	case r.URL.Opaque != "" || !plainPath(r.URL.EscapedPath()):
 		return &Error{Status: http.StatusBadRequest, Reason: ReasonProxyPath, Err: errProxyPath}
 	case p.InsecureNoHeader:
 		return p.m.checkOrigin(r)

@@ -158,6 +158,8 @@ func testSmuggling(t *testing.T, connection string) {
 		"X_Forwarded_For", "X-Forwarded_For", "X.Forwarded.For", "x_forwarded_user", "Forwarded", "X-Forwarded",
 		"X-User", "X_User", "x-user", "X-Remote-User", "Remote-User", "Remote_User", "X-Auth-Request-User", "X-WebAuth-User",
 		"X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP", "Client-IP", "X-Cluster-Client-IP", "Fastly-Client-IP", "X-Username", "Proxy-Client-IP", "X-SSL-Client-CN", "X-Client-Cert",
+		"X-Authenticated-User", "Ssl-Client-Verify", "X-Amzn-Oidc-Data", "X-Amzn-Mtls-Clientcert", "X-Goog-Authenticated-User-Email", "X-Goog-Iap-Jwt-Assertion",
+		"X-Ms-Client-Principal", "X-Ms-Token-Aad-Id-Token", "Cf-Access-Jwt-Assertion", "X-Authentik-Username", "Tailscale-User-Login", "X-Envoy-Original-Path", "X-Authenticated-Userid",
 		"X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
 		"Origin", "Referer", "Access-Control-Request-Method", "Te", "Trailer", "Keep-Alive", "Proxy-Connection", "Expect", "X-Secret",
 	} {
@@ -238,6 +240,24 @@ func TestV31ProxyPaths(t *testing.T) {
 		if got := problemReason(t, resp); resp.StatusCode != http.StatusBadRequest || got != ReasonProxyPath || len(u.seen) != 0 {
 			t.Errorf("%s: %d %s, at the API %d", path, resp.StatusCode, got, len(u.seen))
 			u.seen = nil
+		}
+	}
+}
+
+// An address without a path in the request line is not put in the place of one.
+func TestV31ProxyOpaqueAddress(t *testing.T) {
+	b, u := signedIn(t, Proxy{Target: "/v1"})
+	b.handler = pathsAsTheyAre(t, b.mux)
+	for _, address := range []string{"http:x/../admin", "http:admin", "x:%2e%2e/admin"} {
+		r := b.request("GET", "/raw/x", append(fetchHeaders, withHeader...)...)
+		parsed, err := url.ParseRequestURI(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.URL, r.RequestURI = parsed, address
+		b.wantProblem(b.send(r), http.StatusBadRequest, ReasonProxyPath)
+		if u.calls() != 0 {
+			t.Fatalf("%s arrives as %s", address, u.last(t).RequestURI)
 		}
 	}
 }

@@ -192,7 +192,9 @@ func TestProxyAnswerHeaders(t *testing.T) {
 		"Strict-Transport-Security": "max-age=0", "Alt-Svc": `h3=":443"`, "Refresh": "0;url=//evil.example", "Report-To": "{}", "NEL": "{}",
 		"Service-Worker-Allowed": "/", "X-Accel-Redirect": "/secret", "X-Sendfile": "/etc/passwd", "Dpop-Nonce": "n", "Public-Key-Pins": "x",
 		"Set-Cookie2": "x", "Reporting-Endpoints": "x", "Authentication-Info": "x", "X-Lighttpd-Send-File": "x", "X-Reproxy-Url": "x", "X-Accel-Expires": "1",
-		"Proxy-Status": "x",
+		"Proxy-Status": "x", "X-Sendfile2": "/etc/passwd 0-9", "X-Lighttpd-Send-Tempfile": "/x", "X-Archive-Files": "zip", "Timing-Allow-Origin": "*",
+		"Accept-Ch": "Sec-CH-UA-Model", "Expect-Ct": "max-age=9", "Set-Login": "logged-out", "Sec-Session-Registration": "(ES256)",
+		"Secure-Session-Registration": "(ES256)", "Use-As-Dictionary": `match="/*"`,
 	}
 	kept := map[string]string{
 		"ETag": `"1"`, "Content-Type": "text/x-note", "X-Request-Id": "7", "Link": "</x>; rel=next", "Content-Security-Policy": "default-src *",
@@ -291,6 +293,26 @@ func TestProxyCaches(t *testing.T) {
 			if resp := b.call("GET", "/api/x"); resp.Header.Get("Cache-Control") != want || resp.Header.Get("Vary") != "Cookie" {
 				t.Errorf("%q: %v", given, resp.Header)
 			}
+		}
+	}
+}
+
+// What tells a CDN to store an answer would win there over a Cache-Control for the browser.
+func TestProxyCachesAtCDNs(t *testing.T) {
+	b, u := signedIn(t, Proxy{})
+	u.answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "private, max-age=60")
+		for _, name := range []string{"CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Netlify-CDN-Cache-Control", "Surrogate-Control", "Edge-Control"} {
+			w.Header().Set(name, "public, max-age=600")
+		}
+	}
+	resp := b.call("GET", "/api/x")
+	if got := resp.Header.Get("Cache-Control"); resp.StatusCode != 200 || got != "private, max-age=60" {
+		t.Fatalf("%d %q", resp.StatusCode, got)
+	}
+	for name, values := range resp.Header {
+		if name != "Cache-Control" && strings.Contains(strings.Join(values, " "), "max-age=600") {
+			t.Errorf("%s: %q", name, values)
 		}
 	}
 }

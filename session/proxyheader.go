@@ -15,13 +15,18 @@ func notPassedOn() []string {
 	return []string{
 		"cookie", "authorization", "dpop", "origin", "referer", "expect",
 		"client-ip", "x-client-ip", "x-cluster-client-ip", "x-real-ip", "true-client-ip", "cf-connecting-ip", "fastly-client-ip",
-		"remote-user", "x-user", "x-username", "x-webauth-user",
+		"remote-user", "x-user", "x-username", "x-webauth-user", "x-authenticated-user", "x-authenticated-userid",
 		"x-http-method", "x-http-method-override", "x-method-override", "x-rewrite-url",
 	}
 }
 
 func notPassedOnPrefixes() []string {
-	return []string{"x-forwarded", "x-original-", "x-remote-", "x-auth-request-", "x-ssl-", "x-client-cert", "sec-fetch-", "access-control-", "proxy-"}
+	return []string{
+		"x-forwarded", "x-original-", "x-remote-", "x-auth-request-", "x-ssl-", "x-client-cert", "ssl-", "sec-fetch-", "access-control-", "proxy-",
+		// What load balancers and identity-aware proxies say of users they have checked.
+		"x-amzn-oidc-", "x-amzn-mtls-", "x-goog-authenticated-user-", "x-goog-iap-", "x-ms-client-principal", "x-ms-token-",
+		"cf-access-", "x-authentik-", "tailscale-user-", "x-envoy-",
+	}
 }
 
 // passesOn says whether a header of a request goes to an API. A server that hands headers to
@@ -64,10 +69,14 @@ func cleanAnswer(h http.Header) {
 		"set-cookie", "set-cookie2", "clear-site-data", "strict-transport-security", "alt-svc", "refresh",
 		"report-to", "reporting-endpoints", "nel", "service-worker-allowed", "dpop-nonce", "authentication-info",
 		"x-sendfile", "x-lighttpd-send-file", "x-reproxy-url", "x-accel-redirect", "x-accel-expires",
+		"x-sendfile2", "x-lighttpd-send-tempfile", "x-archive-files", "surrogate-control", "edge-control",
+		"expect-ct", "accept-ch", "timing-allow-origin", "set-login", "sec-session-registration", "secure-session-registration", "use-as-dictionary",
 		"x-content-type-options", // serve has said it
 	}
 	for name := range h {
-		if named(strings.ToLower(name), names, []string{"access-control-", "public-key-pins", "proxy-"}) {
+		lower := strings.ToLower(name)
+		// What a CDN is told in particular (RFC 9213 2.2) wins there over a Cache-Control of "private".
+		if strings.HasSuffix(lower, "cdn-cache-control") || named(lower, names, []string{"access-control-", "public-key-pins", "proxy-"}) {
 			delete(h, name)
 		}
 	}

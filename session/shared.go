@@ -32,6 +32,8 @@ const (
 	kindRevoked = "revoked" // sessions of a user, or of a session at the provider, that are over
 	kindRecord  = "session" // a session, sealed; by session
 	kindRefresh = "refresh" // what became of a refresh token; by session and refresh token
+
+	kindAnnounced = "sid" // that there is a session of a sid; by issuer and sid
 )
 
 var (
