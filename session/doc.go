@@ -23,7 +23,7 @@
 //
 // # What is in the cookies
 //
-// All cookies are encrypted and authenticated, HttpOnly, for the whole host
+// All cookies but one are encrypted and authenticated, HttpOnly, for the whole host
 // and no other, and Secure where the redirect URL is https (that of a form_post
 // sign-in always):
 //
@@ -34,14 +34,14 @@
 //   - one for each sign-in on its way, with state, nonce and code verifier
 //   - the state of a sign-out at the provider, until the browser is back
 //
-// One that is not sealed says no more than that [Manager.Silently] has just asked.
+// That one has no secret: it says that [Manager.Silently] has just asked.
 //
 // Lifetimes are inside the seal: what a browser does with a cookie's attributes
 // changes nothing. The first of [Config].Secrets seals, all of them open.
 //
 // # What this process remembers
 //
-// The cookie is the session, where there is no Store. A Manager remembers, within bounds, what a browser
+// Unless sessions are in a Store, the cookie is the session. A Manager remembers, within bounds, what a browser
 // may not know yet: the result of a refresh until it has arrived, values that
 // were set, sessions that were ended. So a response that is slow or lost takes
 // nothing back: neither old tokens nor a session that was signed out. Processes
