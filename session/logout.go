@@ -18,9 +18,9 @@ const logoutTimeout = 5 * time.Second
 // another site signs nobody out. GET shows a form with a button, and says "signed
 // out" to anyone not signed in, or leaves that to Config.SignedOut.
 //
-// The session here ends first: it is remembered as over by this process, and all
-// our cookies are deleted. Then the tokens are revoked, as far as the provider
-// offers that and answers within 5 s, and the browser goes, by 303, to where the provider
+// The session here ends first: it is remembered as over by this process and in
+// Config.Store, and all our cookies are deleted. Then the tokens are revoked, as far as the
+// provider offers that and answers within 5 s, and the browser goes, by 303, to where the provider
 // of the session signs out (OpenID Connect RP-Initiated Logout 1.0), or to
 // Config.AfterLogout where it has no such place or is down.
 //
