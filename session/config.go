@@ -35,7 +35,8 @@ type Config struct {
 	// several processes answer, first give the new one to all of them behind the
 	// old one, then swap the two. Each has at least 32 bytes; make one with
 	// "openssl rand -base64 32". nil: a random one, with one warning in the log,
-	// and everybody is signed out when the process ends.
+	// and everybody is signed out when the process ends. They are required with a Store that
+	// several processes share, which is any but a MemoryStore.
 	Secrets []string
 
 	// Name is the app's, and a part of all cookie names. Cookies ignore ports: two
@@ -262,6 +263,9 @@ func (cfg Config) withDefaults(now func() time.Time) (Config, error) {
 	}
 	if cfg.SessionsInStore && cfg.Store == nil {
 		return cfg, errors.New("SessionsInStore without a Store")
+	}
+	if _, memory := cfg.Store.(*MemoryStore); cfg.Store != nil && !memory && len(cfg.Secrets) == 0 {
+		return cfg, errors.New("a Store without Secrets: processes that share sessions need the same ones. " + howToMakeASecret)
 	}
 	if cfg.FrontChannelWithoutCookie && cfg.Store == nil {
 		return cfg, errors.New("FrontChannelWithoutCookie without a Store")

@@ -173,3 +173,19 @@ func TestKeyOfPartsAreApart(t *testing.T) {
 		seen[key] = parts
 	}
 }
+
+// Processes that share a Store and no secret would send everybody to sign in again and again.
+func TestStoreWantsSecrets(t *testing.T) {
+	rp := testClient(t, appCallback)
+	if _, err := New(rp, Config{Store: newCountingStore()}); err == nil || !strings.Contains(err.Error(), "a Store without Secrets") {
+		t.Errorf("without: %v", err)
+	}
+	for name, cfg := range map[string]Config{
+		"with Secrets":  {Store: newCountingStore(), Secrets: []string{testSecret(1)}},
+		"a MemoryStore": {Store: new(MemoryStore)},
+	} {
+		if _, err := New(rp, cfg); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
