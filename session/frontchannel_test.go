@@ -251,7 +251,7 @@ func TestFrontChannelBySIDOfTwoApps(t *testing.T) {
 	store := new(mapStore)
 	a := newApp(t, func(cfg *appConfig) { cfg.session.Store, cfg.session.FrontChannelWithoutCookie = store, true })
 	store.now = a.op.Now
-	other, err := New(a.rp, Config{Name: "other", Logger: a.m.cfg.Logger, Store: store, FrontChannelWithoutCookie: true, Now: a.op.Now})
+	other, err := New(a.rp, Config{Name: "other", Secrets: []string{testSecret(2)}, Logger: a.m.cfg.Logger, Store: store, FrontChannelWithoutCookie: true, Now: a.op.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
