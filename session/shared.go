@@ -164,7 +164,7 @@ func (s *shared) note(err error) {
 // both, and whether there was nothing to add. Two processes that do it at once take turns
 // by the Locker; without one they look whether the other wrote over it.
 func (s *shared) merge(ctx context.Context, key string, expires time.Time, add func(old []byte) (both []byte, same bool)) error {
-	_, unlock, err := s.lock(ctx, mergeLockPatience, key)
+	_, unlock, err := s.lock(context.WithoutCancel(ctx), mergeLockPatience, key)
 	defer unlock()
 	if err != nil {
 		s.logger.Warn("session: merging without a lock", causeAttr(err))
