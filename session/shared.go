@@ -130,14 +130,15 @@ func (s *shared) delete(ctx context.Context, key string) error {
 func (s *shared) call(ctx context.Context, do func(context.Context) error) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	ctx, done := s.observe(ctx, "store")
+	done := func(error) {}
 	defer func() {
-		if recover() != nil {
+		if recover() != nil { // of the Store, or of the hook: nobody else would ask again
 			err = errStorePanic
 		}
 		s.note(err)
 		done(err)
 	}()
+	ctx, done = s.observe(ctx, "store")
 	return do(ctx)
 }
 
