@@ -130,14 +130,15 @@ func (s *shared) delete(ctx context.Context, key string) error {
 func (s *shared) call(ctx context.Context, do func(context.Context) error) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	ctx, done := s.observe(ctx, "store")
+	done := func(error) {}
 	defer func() {
-		if recover() != nil {
+		if recover() != nil { // of the Store, or of the hook: nobody else would ask again
 			err = errStorePanic
 		}
 		s.note(err)
 		done(err)
 	}()
+	ctx, done = s.observe(ctx, "store")
 	return do(ctx)
 }
 
@@ -164,7 +165,7 @@ func (s *shared) note(err error) {
 // both, and whether there was nothing to add. Two processes that do it at once take turns
 // by the Locker; without one they look whether the other wrote over it.
 func (s *shared) merge(ctx context.Context, key string, expires time.Time, add func(old []byte) (both []byte, same bool)) error {
-	_, unlock, err := s.lock(ctx, mergeLockPatience, key)
+	_, unlock, err := s.lock(context.WithoutCancel(ctx), mergeLockPatience, key)
 	defer unlock()
 	if err != nil {
 		s.logger.Warn("session: merging without a lock", causeAttr(err))

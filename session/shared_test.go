@@ -382,6 +382,28 @@ func TestStorePanics(t *testing.T) {
 	a.wantUser(b, "alice")
 }
 
+// A hook that panics while somebody finds out whether the Store is back does not leave it
+// unasked for ever.
+func TestObservePanicsAtTheStore(t *testing.T) {
+	store := newLockingStore()
+	a := cluster(t, 1, store)[0]
+	b := a.browser()
+	b.mustSignIn("alice")
+	store.broken(func(string, string) error { return errTestStore })
+	wantUnavailable(t, b)
+	store.broken(nil)
+	observe := a.m.shared.observe
+	a.m.shared.observe = func(context.Context, string) (context.Context, func(error)) { panic("boom") }
+	a.op.Advance(storePause)
+	func() {
+		defer func() { _ = recover() }()
+		a.m.shared.ask(t.Context(), "x")
+	}()
+	a.m.shared.observe = observe
+	a.op.Advance(storePause)
+	a.wantUser(b, "alice")
+}
+
 // What stands in the Store and is not ours never helps anybody in.
 func TestGarbageInTheStore(t *testing.T) {
 	garbage := [][]byte{{}, {0}, {1}, {2, 0, 1}, {1, 99, 1}, []byte("\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff"), []byte("hello"), {1, 0, 1, 1, 1, 1}}

@@ -68,7 +68,8 @@ func keepError(err error) *Error {
 // be lost, a matter of milliseconds.
 func (m *Manager) rewrite(ctx context.Context, rec *record, change func(latest *record)) error {
 	ended, name := m.endedName(rec.id), m.recordName(rec.id)
-	_, unlock, err := m.shared.lock(ctx, mergeLockPatience, name)
+	// A browser that hangs up ends no turn: two who write without one lose a refresh token.
+	_, unlock, err := m.shared.lock(context.WithoutCancel(ctx), mergeLockPatience, name)
 	defer unlock()
 	if err != nil {
 		m.cfg.Logger.Warn("session: changed without a lock", slog.String("session", rec.id.hash()), causeAttr(err))

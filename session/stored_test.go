@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -171,6 +172,26 @@ func TestTwoNamesAtOnce(t *testing.T) {
 		if got := valueOf(t, b, fmt.Sprintf("n%d", i)); got != fmt.Sprintf("v%d", i) {
 			t.Errorf("value %d is %q", i, got)
 		}
+	}
+}
+
+// Nobody writes out of turn because a browser, or the caller of RevokeUser, has hung up.
+func TestHangingUpKeepsTheTurn(t *testing.T) {
+	a := cluster(t, 1, newLockingStore(), inStore)[0]
+	b := a.browser()
+	b.mustSignIn("alice")
+	a.setting()
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	b.lost(b.request("GET", "/?n=v", fetchHeaders...).WithContext(ctx))
+	if got := valueOf(t, b, "n"); got != "v" {
+		t.Errorf("the value is %q", got)
+	}
+	if err := a.m.RevokeUser(ctx, a.op.Issuer(), "alice"); err != nil {
+		t.Error(err)
+	}
+	if text := a.logs.String(); strings.Contains(text, "without a lock") {
+		t.Errorf("log %s", text)
 	}
 }
 
