@@ -579,3 +579,15 @@ func TestProxyDPoP(t *testing.T) {
 		t.Errorf("%v: %s", err, payload)
 	}
 }
+
+// A body that is longer than it says, as one that a middleware has decompressed, is not read
+// into memory.
+func TestProxyBodyLongerThanStated(t *testing.T) {
+	b, u := signedIn(t, Proxy{})
+	r := b.request("POST", "/api/x", append(fetchHeaders, withHeader...)...)
+	r.Body, r.ContentLength = bodyOf(strings.Repeat("x", maxReplay+1)), 10
+	b.wantProblem(b.send(r), http.StatusBadRequest, ReasonBody)
+	if len(u.seen) != 0 {
+		t.Error("it went to the API")
+	}
+}

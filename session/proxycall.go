@@ -80,9 +80,15 @@ func (c *proxyCall) keepBody() (err error) {
 	if !c.ofUser && !c.Token.ofClient() || c.r.ContentLength <= 0 || c.r.ContentLength > maxReplay {
 		return nil
 	}
-	c.body, err = io.ReadAll(c.r.Body)
+	// A middleware that decompresses need not have changed the length.
+	c.body, err = io.ReadAll(io.LimitReader(c.r.Body, maxReplay+1))
+	if err == nil && len(c.body) > maxReplay {
+		err = errLongerThanStated
+	}
 	return err
 }
+
+var errLongerThanStated = errors.New("the body is longer than its stated length")
 
 // unreadable is for a request whose body ends too early, or is larger than a handler in front
 // allows.

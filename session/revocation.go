@@ -133,7 +133,8 @@ func (m *Manager) isRevoked(rec *record, now time.Time) bool {
 // and, with Config.Store, in every process: after a change of password, or when an account
 // is closed. The user can sign in again; who may not is for Config.OnLogin to refuse.
 //
-// Requests that are being answered go on. Tokens are not revoked at the provider. An error
+// It goes by the clocks of this program: a session that a process began whose clock is ahead
+// counts as begun later. Requests that are being answered go on. Tokens are not revoked at the provider. An error
 // is the Store's: then the sessions have ended in this process only, so try again.
 func (m *Manager) RevokeUser(ctx context.Context, issuer, subject string) error {
 	if issuer == "" || subject == "" {
