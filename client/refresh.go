@@ -59,9 +59,6 @@ func (c *Client) Refresh(ctx context.Context, t *Tokens) (*Tokens, error) {
 // token was refused: it may not like opts alone (invalid_target, invalid_scope), which is
 // ErrRejected. Otherwise it is as with [Client.Refresh].
 func (c *Client) RefreshFor(ctx context.Context, t *Tokens, opts *GrantOptions) (*Tokens, error) {
-	if opts == nil {
-		return c.Refresh(ctx, t)
-	}
 	if err := opts.validate(); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}

@@ -79,7 +79,7 @@ func unescaped(path string) string {
 	var b strings.Builder
 	for i := 0; i < len(path); i++ {
 		if i+3 <= len(path) {
-			if c, err := url.PathUnescape(path[i : i+3]); err == nil && len(c) == 1 {
+			if c, _ := url.PathUnescape(path[i : i+3]); len(c) == 1 {
 				b.WriteString(c)
 				i += 2
 				continue

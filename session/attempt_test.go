@@ -232,11 +232,18 @@ func TestAttemptRefuses(t *testing.T) {
 	if err := new(attempt).unmarshal(good); err != nil {
 		t.Fatalf("the accepted case: %v", err)
 	}
+	strange := testAttempt(t, 1)
+	strange.mode = modeFrame + 1
+	unknownMode, err := strange.appendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cases := map[string][]byte{
 		"version 0":     append([]byte{0}, good[1:]...),
 		"version 1":     append([]byte{1}, good[1:]...),
 		"version 3":     append([]byte{3}, good[1:]...),
 		"trailing byte": append(bytes.Clone(good), 0),
+		"unknown mode":  unknownMode,
 	}
 	for n := range good {
 		cases[fmt.Sprintf("the first %d bytes", n)] = good[:n]

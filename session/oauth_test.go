@@ -40,6 +40,8 @@ func TestOAuthSession(t *testing.T) {
 			a, red, hub := newHub(t, change)
 			a.guarded(HasScope("read:user"), HasClaim([]string{"login"}, "alice"), FromProvider("hub"))
 			a.mux.Handle("/fresh", a.m.Guard(AuthenticatedWithin(0))(http.HandlerFunc(a.page)))
+			a.mux.Handle("/acr", a.m.Guard(HasACR("gold"))(http.HandlerFunc(a.page)))
+			a.mux.Handle("/amr", a.m.Guard(HasAMR("otp"))(http.HandlerFunc(a.page)))
 			b := a.browser()
 			a.wantRedirect(b.signInAt(hub, "hub", "alice"), "/from/hub")
 			var subject string
@@ -59,7 +61,11 @@ func TestOAuthSession(t *testing.T) {
 			if resp := b.get("/guarded"); resp.StatusCode != http.StatusOK {
 				t.Errorf("rules: %d; log: %s", resp.StatusCode, a.logs)
 			}
-			a.wantPage(b.get("/fresh"), http.StatusForbidden, ReasonMaxAge) // there is nothing that could show it
+			for _, path := range []string{"/fresh", "/acr", "/amr"} { // there is nothing that could show it
+				if resp := b.get(path); resp.StatusCode != http.StatusForbidden {
+					t.Errorf("%s: %d", path, resp.StatusCode)
+				}
+			}
 			a.open = nil
 			if resp := b.get("/auth/check-session", inFrame...); resp.StatusCode != http.StatusNoContent {
 				t.Errorf("check-session: %d", resp.StatusCode)

@@ -186,7 +186,9 @@ func eachNamed(d *decoder, read func(name string)) {
 	first, last := true, ""
 	for count := d.uint(); count > 0 && !d.failed; count-- {
 		name := string(d.field())
-		d.failed = d.failed || !first && name <= last
+		if !first && name <= last {
+			d.failed = true
+		}
 		read(name)
 		first, last = false, name
 	}
@@ -197,7 +199,9 @@ func (d *decoder) put(all *map[string]*client.Tokens, resource string) {
 		*all = make(map[string]*client.Tokens)
 	}
 	t := d.tokens()
-	d.failed = d.failed || t == nil
+	if t == nil {
+		d.failed = true
+	}
 	(*all)[resource] = t
 }
 

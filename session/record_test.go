@@ -123,6 +123,10 @@ func TestRecordRefuses(t *testing.T) {
 		"version 1":         append([]byte{1}, good[1:]...),
 		"version 3":         append([]byte{3}, good[1:]...),
 		"trailing byte":     append(bytes.Clone(good), 0),
+		"an unknown part":   flagged(bare, 0x80),
+		"an empty provider": withPart(hasProvider, 0),
+		"no other tokens":   withPart(hasOthers, 0),
+		"empty tokens":      withPart(hasOthers, 1, 1, 'a', 0),
 		"a name twice":      values(2, 1, 'a', 0, 1, 'a', 0),
 		"names descend":     values(2, 1, 'b', 0, 1, 'a', 0),
 		"empty name second": values(2, 1, 'a', 0, 0, 0),
@@ -195,4 +199,21 @@ func TestRecordTimesFarApart(t *testing.T) {
 			t.Errorf("%d ms: %v", distance, err)
 		}
 	}
+}
+
+// flagged is a record that says it has one part more.
+func flagged(data []byte, has byte) []byte {
+	data = bytes.Clone(data)
+	data[1] |= has
+	return data
+}
+
+// withPart is a record with one part, whose bytes are given.
+func withPart(has byte, part ...byte) []byte {
+	b := append([]byte{recordVersion, has}, make([]byte, len(sessionID{}))...)
+	b = append(appendTime(b, testTime), 0, 0, 0) // times
+	if has == hasOthers {
+		return append(append(append(b, 0), part...), 0) // no tokens of its own, and no values
+	}
+	return append(append(b, part...), 0, 0)
 }

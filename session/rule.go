@@ -58,7 +58,7 @@ func HasACR(acr ...string) Rule {
 		return mistaken(err)
 	}
 	return func(_ *http.Request, s *Session) error {
-		if id := s.IDToken(); id != nil && id.ACR != "" && slices.Contains(want, id.ACR) {
+		if id := s.IDToken(); id != nil && slices.Contains(want, id.ACR) {
 			return nil
 		}
 		return &Demand{ACR: want, Reason: ReasonACR}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/postern-go/postern/client"
 	"github.com/postern-go/postern/client/clienttest"
+	"github.com/postern-go/postern/jwtverify"
 )
 
 // guarded adds a page behind rules, "/guarded".
@@ -179,6 +180,7 @@ func TestRulesThatRefuse(t *testing.T) {
 		"no value":           {HasClaim([]string{"groups"}), http.StatusInternalServerError, ReasonInternal},
 		"an empty value":     {HasClaim([]string{"groups"}, ""), http.StatusInternalServerError, ReasonInternal},
 		"no acr":             {HasACR(), http.StatusInternalServerError, ReasonInternal},
+		"acr with a slash":   {HasACR(`a\b`), http.StatusInternalServerError, ReasonInternal},
 		"two acr in one":     {HasACR("a b"), http.StatusInternalServerError, ReasonInternal},
 		"no amr":             {HasAMR(), http.StatusInternalServerError, ReasonInternal},
 		"an empty scope":     {HasScope(""), http.StatusInternalServerError, ReasonInternal},
@@ -394,5 +396,42 @@ func TestStepUpForNonsense(t *testing.T) {
 				a.wantPage(resp, http.StatusInternalServerError, ReasonInternal)
 			}
 		})
+	}
+}
+
+// A rule may be asked by hand about anybody, and about an ID token of tomorrow.
+func TestRulesByHand(t *testing.T) {
+	a := newApp(t)
+	if err := HasScope("openid")(nil, From(t.Context())); !errors.Is(err, ErrSignIn) {
+		t.Errorf("nobody: %v", err)
+	}
+	signedInAt := func(at time.Time) *Session {
+		tokens := &client.Tokens{IDToken: &jwtverify.IDToken{AuthTime: at}}
+		return &Session{m: a.m, presented: &record{tokens: tokens}, grant: grant{tokens: tokens}}
+	}
+	for seconds, good := range map[int]bool{0: true, 60: true, 61: false, -359: true, -361: false} {
+		err := AuthenticatedWithin(5*time.Minute)(nil, signedInAt(a.op.Now().Add(time.Duration(seconds)*time.Second)))
+		var d *Demand
+		if good != (err == nil) || !good && !errors.As(err, &d) {
+			t.Errorf("%d s from now: %v", seconds, err)
+		}
+	}
+}
+
+// What is sealed under our key for a step-up was written by us, or by a later version of us.
+func TestDamagedStepUp(t *testing.T) {
+	a := newApp(t)
+	until := appendTime(nil, a.m.cfg.Now().Add(time.Minute))
+	whole := (&Demand{ACR: []string{"gold"}}).append(until)
+	for name, plain := range map[string][]byte{
+		"whole": whole, "cut": whole[:len(whole)-1], "longer": append(slices.Clone(whole), 0), "no demand": until,
+	} {
+		sealed, err := a.m.cookies.sealer.seal(purposeStepUp, stepUpField, plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.m.readStepUp(sealed); (err == nil) != (name == "whole") || err != nil && !errors.Is(err, errStepUp) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
