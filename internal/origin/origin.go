@@ -10,7 +10,7 @@ import (
 // Of is what a browser sends for u in the Origin header: in lower case, and without the
 // port that goes without saying.
 func Of(u *url.URL) string {
-	host := strings.ToLower(u.Host)
+	host := strings.TrimSuffix(strings.ToLower(u.Host), ":") // an empty port is none
 	switch u.Scheme {
 	case "https":
 		host = strings.TrimSuffix(host, ":443")

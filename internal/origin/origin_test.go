@@ -26,6 +26,8 @@ func TestOf(t *testing.T) {
 		"https://user@a.example/":   "https://a.example",
 		"https://a.example:4430/":   "https://a.example:4430",
 		"https://a.example.:443/x#": "https://a.example.",
+		"https://a.example:/":       "https://a.example",
+		"http://[::1]:/":            "http://[::1]",
 	} {
 		if got := Of(parse(t, in)); got != want {
 			t.Errorf("Of(%q) = %q, want %q", in, got, want)
