@@ -160,10 +160,11 @@ func TestTwoNamesAtOnce(t *testing.T) {
 	nodes := cluster(t, 2, newLockingStore(), inStore)
 	b := nodes[0].browser()
 	b.mustSignIn("alice")
+	nodes[0].setting()
+	nodes[1].setting()
 	var wg sync.WaitGroup
 	for i := range 20 {
 		node := nodes[i%2]
-		node.setting()
 		r := b.request("GET", fmt.Sprintf("/?n%d=v%d", i, i), fetchHeaders...)
 		wg.Go(func() { (&browser{node, b.jar}).lost(r) })
 	}
