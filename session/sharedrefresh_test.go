@@ -208,14 +208,18 @@ func TestDeadGrantFoundByAnAPI(t *testing.T) {
 
 // With the lease the right to send is gone.
 func TestLeaseLost(t *testing.T) {
+	var w witness
 	store := newLockingStore()
-	a := cluster(t, 1, store)[0]
+	a := cluster(t, 1, store, w.listen)[0]
 	b := a.browser()
 	b.mustSignIn("alice")
 	a.expireToken()
 	store.lost = true
-	if got := access(b.fetch("/")); got != "none" || refreshes(a) != 0 || !strings.Contains(a.logs.String(), errLeaseLost.Error()) {
+	if got := access(b.fetch("/")); got != "none" || refreshes(a) != 0 {
 		t.Errorf("token %q, %d refreshes", got, refreshes(a))
+	}
+	if got, want := w.take("refresh"), []string{"refresh begins", "refresh ends: " + errLeaseLost.Error()}; !slices.Equal(got, want) {
+		t.Errorf("observed %q, want %q", got, want)
 	}
 	store.lost = false
 	a.op.Advance(firstBackoff)
