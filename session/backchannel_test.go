@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/postern-go/postern/client"
@@ -295,22 +296,25 @@ func TestBackChannelLogoutIsByTime(t *testing.T) {
 // Whoever signs in in the second of a logout token is told so, and not sent to the provider
 // again and again, until the second is over.
 func TestSignInOfTheSameSecond(t *testing.T) {
-	a := newApp(t)
-	b := a.browser()
-	a.wantDone(a.tell(a.op.LogoutToken(map[string]any{"sub": "alice"})))
-	resp := b.signIn("/page?x=1", "alice")
-	if text := body(resp); resp.StatusCode != http.StatusForbidden || !strings.Contains(text, ReasonRevoked) || !strings.Contains(text, "/auth/login?return_to=") {
-		t.Errorf("%d:\n%s", resp.StatusCode, text)
-	}
-	if b.cookie("") != "" {
-		t.Error("there is a session")
-	}
-	if n := strings.Count(a.logs.String(), "session: signed in"); n != 0 {
-		t.Errorf("the log says %d times that somebody has signed in", n)
-	}
-	a.op.Advance(time.Second)
-	b.mustSignIn("alice")
-	a.wantUser(b, "alice")
+	synctest.Test(t, func(t *testing.T) { // all of it is in one second
+		a := newApp(t)
+		defer a.op.Close()
+		b := a.browser()
+		a.wantDone(a.tell(a.op.LogoutToken(map[string]any{"sub": "alice"})))
+		resp := b.signIn("/page?x=1", "alice")
+		if text := body(resp); resp.StatusCode != http.StatusForbidden || !strings.Contains(text, ReasonRevoked) || !strings.Contains(text, "/auth/login?return_to=") {
+			t.Errorf("%d:\n%s", resp.StatusCode, text)
+		}
+		if b.cookie("") != "" {
+			t.Error("there is a session")
+		}
+		if n := strings.Count(a.logs.String(), "session: signed in"); n != 0 {
+			t.Errorf("the log says %d times that somebody has signed in", n)
+		}
+		a.op.Advance(time.Second)
+		b.mustSignIn("alice")
+		a.wantUser(b, "alice")
+	})
 }
 
 func TestV36Replay(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/postern-go/postern/session"
@@ -129,19 +130,21 @@ func TestMemoryStoreExpiresByItsClock(t *testing.T) {
 }
 
 func TestMemoryStoreTellsWhyItStoppedWaiting(t *testing.T) {
-	store := new(session.MemoryStore)
-	_, unlock, err := store.Lock(t.Context(), "key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unlock()
-	reason := errors.New("enough")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	time.AfterFunc(time.Millisecond, func() { cancel(reason) })
-	_, _, err = store.Lock(ctx, "key")
-	if !errors.Is(err, reason) || !strings.HasPrefix(err.Error(), "session: memory store: waiting for a lock: ") {
-		t.Errorf("Lock: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		store := new(session.MemoryStore)
+		_, unlock, err := store.Lock(t.Context(), "key")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unlock()
+		reason := errors.New("enough")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Millisecond, func() { cancel(reason) })
+		_, _, err = store.Lock(ctx, "key")
+		if !errors.Is(err, reason) || !strings.HasPrefix(err.Error(), "session: memory store: waiting for a lock: ") {
+			t.Errorf("Lock: %v", err)
+		}
+	})
 }
 
 // Printing a store is no look at what it holds, nor a race with those who use it.

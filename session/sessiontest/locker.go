@@ -1,9 +1,14 @@
 package sessiontest
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"regexp"
 	"runtime"
+	"runtime/pprof"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -350,23 +355,47 @@ func (t lockerTest) deadHolder() {
 func (t lockerTest) leavesNoGoroutine() {
 	const many = 50
 	key := newKey()
-	_, unlock := t.lock(t.one, key, patience) // whatever is started once has been
-	t.refuses(t.other, key, look)
-	unlock()
-	before := runtime.NumGoroutine()
-	for range many {
-		_, unlock := t.lock(t.one, key, patience)
-		t.refuses(t.other, key, look)
-		unlock()
-	}
+	pprof.Do(t.Context(), pprof.Labels(clauseLabel, key), func(context.Context) {
+		for range many {
+			_, unlock := t.lock(t.one, key, patience)
+			t.refuses(t.other, key, look)
+			unlock()
+		}
+	})
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	begin := time.Now()
-	for runtime.NumGoroutine() > before+many/2 { // connections may have some
+	for {
+		left := goroutinesOf(t, key)
+		if left <= many/2 { // connections may have some
+			return
+		}
 		if time.Since(begin) > tooLong {
-			t.Errorf("%d goroutines more than before, after %d locks were given back and as many not waited for", runtime.NumGoroutine()-before, many)
+			t.Errorf("%d goroutines are left, after %d locks were given back and as many not waited for", left, many)
 			return
 		}
 		<-tick.C
 	}
+}
+
+// clauseLabel is inherited by goroutines: so those of other tests do not count.
+const clauseLabel = "postern/sessiontest"
+
+var goroutineCount = regexp.MustCompile(`(?m)^(\d+) @.*\n# labels: (.*)$`)
+
+// goroutinesOf counts the goroutines that were started under a value of the label.
+func goroutinesOf(t lockerTest, value string) int {
+	t.Helper()
+	var profile bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+		t.Fatalf("the goroutines cannot be counted: %v", err)
+	}
+	n := 0
+	for _, group := range goroutineCount.FindAllStringSubmatch(profile.String(), -1) {
+		if strings.Contains(group[2], strconv.Quote(value)) {
+			count, _ := strconv.Atoi(group[1]) // digits
+			n += count
+		}
+	}
+	return n
 }

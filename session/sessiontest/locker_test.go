@@ -289,12 +289,12 @@ func TestLockerRefusesOneThatWritesOverValues(t *testing.T) {
 	r.complains(t, map[string]string{"LeavesValuesAlone": `gives "locked" for a key that has no value`})
 }
 
-// TestLockerRefusesOneThatLeavesGoroutines is not parallel: goroutines are counted.
 func TestLockerRefusesOneThatLeavesGoroutines(t *testing.T) {
+	t.Parallel()
 	shared := &server{leases: make(map[string]leased)}
 	r := record(t)
 	sessiontest.Locker(r, func(*recorder) sessiontest.Process {
 		return sessiontest.Process{Locker: &process{server: shared, test: t.Context(), leaks: true}}
 	})
-	r.complains(t, map[string]string{"LeavesNoGoroutine": "goroutines more than before"})
+	r.complains(t, map[string]string{"LeavesNoGoroutine": "goroutines are left"})
 }
