@@ -14,50 +14,54 @@ import (
 	"time"
 )
 
-// exampleBinary is examples/web, built once.
-var exampleBinary struct {
-	once sync.Once
+// exampleBinaries are the examples, each built once.
+var exampleBinaries struct {
+	mu   sync.Mutex
 	dir  string
-	path string
-	err  error
+	path map[string]string
 }
 
-func buildExample(t *testing.T) string {
+func buildExample(t *testing.T, name string) string {
 	t.Helper()
-	b := &exampleBinary
-	b.once.Do(func() {
-		if b.dir, b.err = os.MkdirTemp("", "interop"); b.err != nil {
-			return
-		}
-		b.path = filepath.Join(b.dir, "web")
-		build := exec.Command("go", "build", "-o", b.path, "./examples/web")
-		build.Dir = filepath.Join("..", "..")
-		if out, err := build.CombinedOutput(); err != nil {
-			b.err = fmt.Errorf("go build ./examples/web: %w\n%s", err, out)
-		}
-	})
-	if b.err != nil {
-		t.Fatal(b.err)
+	all := &exampleBinaries
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if path, ok := all.path[name]; ok {
+		return path
 	}
-	return b.path
+	if all.dir == "" {
+		dir, err := os.MkdirTemp("", "interop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.dir, all.path = dir, make(map[string]string)
+	}
+	path := filepath.Join(all.dir, name)
+	build := exec.Command("go", "build", "-o", path, "./examples/"+name)
+	build.Dir = filepath.Join("..", "..")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build ./examples/%s: %v\n%s", name, err, out)
+	}
+	all.path[name] = path
+	return path
 }
 
-func removeExample() {
-	if exampleBinary.dir != "" {
-		os.RemoveAll(exampleBinary.dir)
+func removeExamples() {
+	if exampleBinaries.dir != "" {
+		os.RemoveAll(exampleBinaries.dir)
 	}
 }
 
-// startExample runs examples/web with env, and none of its variables from outside,
+// startExample runs an example with env, and none of its variables from outside,
 // and gives the address that it prints.
-func startExample(t *testing.T, env ...string) (address string, err error) {
+func startExample(t *testing.T, name string, env ...string) (address string, err error) {
 	t.Helper()
-	cmd := exec.Command(buildExample(t))
+	cmd := exec.Command(buildExample(t, name))
 	cmd.Env = env
 	for _, v := range os.Environ() {
-		name, _, _ := strings.Cut(v, "=")
-		switch name {
-		case "ISSUER", "CLIENT_ID", "CLIENT_SECRET", "ADDR", "REDIRECT_URL", "SCOPES", "POST_LOGOUT_URL", "SECRET":
+		variable, _, _ := strings.Cut(v, "=")
+		switch variable {
+		case "ISSUER", "CLIENT_ID", "CLIENT_SECRET", "ADDR", "REDIRECT_URL", "SCOPES", "POST_LOGOUT_URL", "SECRET", "API_URL":
 		default:
 			cmd.Env = append(cmd.Env, v)
 		}
@@ -94,7 +98,7 @@ func startExample(t *testing.T, env ...string) (address string, err error) {
 		<-drained
 		cmd.Wait()
 		if t.Failed() {
-			t.Logf("examples/web:\n%s", output)
+			t.Logf("examples/%s:\n%s", name, output)
 		}
 	})
 	return address, nil
@@ -114,7 +118,7 @@ func startSite(t *testing.T, p *provider) (address string) {
 		addr := ln.Addr().String()
 		ln.Close()
 		reg := p.register(t, "http://"+addr+"/auth/callback", metadata{"post_logout_redirect_uris": []string{"http://" + addr + "/"}})
-		address, err = startExample(t, "ADDR="+addr, "ISSUER="+p.Issuer, "CLIENT_ID="+reg.ID, "CLIENT_SECRET="+reg.Secret, "POST_LOGOUT_URL=http://"+addr+"/")
+		address, err = startExample(t, "web", "ADDR="+addr, "ISSUER="+p.Issuer, "CLIENT_ID="+reg.ID, "CLIENT_SECRET="+reg.Secret, "POST_LOGOUT_URL=http://"+addr+"/")
 		if err == nil {
 			return address
 		}

@@ -36,7 +36,7 @@ func run(m *testing.M) int {
 	permissive.stop()
 	stopKeycloak()
 	stopHydra()
-	removeExample()
+	removeExamples()
 	http.DefaultClient.CloseIdleConnections()
 	if leaked := leakedGoroutines(); leaked != "" && code == 0 {
 		fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s\n", leaked)

@@ -14,7 +14,7 @@ import (
 
 // Without any environment the example brings a provider along.
 func TestDemo(t *testing.T) {
-	site, err := startExample(t)
+	site, err := startExample(t, "web")
 	if err != nil {
 		t.Fatal(err)
 	}
