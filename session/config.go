@@ -271,7 +271,7 @@ func (cfg Config) withDefaults(now func() time.Time) (Config, error) {
 		return cfg, errors.New("SessionsInStore without a Store")
 	}
 	if _, memory := cfg.Store.(*MemoryStore); cfg.Store != nil && !memory && len(cfg.Secrets) == 0 {
-		return cfg, errors.New("a Store without Secrets: processes that share sessions need the same ones. " + howToMakeASecret)
+		return cfg, errors.New("a Store without Secrets: processes that share sessions need the same ones: " + howToMakeASecret)
 	}
 	if cfg.FrontChannelWithoutCookie && cfg.Store == nil {
 		return cfg, errors.New("FrontChannelWithoutCookie without a Store")
