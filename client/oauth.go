@@ -85,10 +85,11 @@ type OAuthConfig struct {
 // [Client.Refresh], which keeps the Account. Providers may ignore PKCE and not say so;
 // GitHub has it since July 2025.
 //
-// Email addresses are often not in the answer, or not verified: after Exchange, such as in
-// session.Config.OnLogin, ask the provider's endpoint for them with [Client.Transport], at
-// GitHub https://api.github.com/user/emails with the scope user:email, and take one that it
-// calls primary and verified. An address is to write to, and never who somebody is.
+// Email addresses are often not in the answer, or not verified: ask the provider's endpoint
+// for them after Exchange with [Client.Transport], or in session.Config.OnLogin with
+// Session.HTTPClient. At GitHub that is https://api.github.com/user/emails, with the scope
+// user:email; take one that it calls primary and verified. An address is to write to, and
+// never who somebody is.
 func NewOAuth(cfg OAuthConfig) (*Client, error) {
 	c, err := newOAuth(cfg)
 	if err != nil {

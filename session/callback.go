@@ -223,7 +223,8 @@ func (m *Manager) whyNoAttempt(r *http.Request, err error) error {
 		return fmt.Errorf("no cookie of this sign-in: the request is for host %q and the redirect URL for %q; did it begin at another name?",
 			cut(r.Host), m.origin.Host)
 	case len(r.Header["Cookie"]) == 0:
-		return errors.New("no cookie at all: another browser, or one that takes none")
+		return fmt.Errorf("no cookie at all: another browser, one that takes none, or a sign-in that began at another name than %q, which the redirect URL has",
+			cut(m.origin.Host))
 	}
 	return errors.New("no cookie of this sign-in: used already, too old, or begun in another browser")
 }

@@ -34,17 +34,20 @@ type Config struct {
 	// one is put in front and the old one kept for the lifetime of a session. Where
 	// several processes answer, first give the new one to all of them behind the
 	// old one, then swap the two. Each has at least 32 bytes; make one with
-	// "openssl rand -base64 32". nil: a random one, with one warning in the log,
-	// and everybody is signed out when the process ends. They are required with a Store that
-	// several processes share, which is any but a MemoryStore.
+	// "openssl rand -base64 32". What somebody has plainly made up is refused: a repetition,
+	// a sequence, or words that placeholders have, such as "secret" and "changeme". nil: a
+	// random one, with one warning in the log, and everybody is signed out when the process
+	// ends; with a Store that several processes share, which is any but a MemoryStore, an error.
 	Secrets []string
 
-	// Name is the app's, and a part of all cookie names. Cookies ignore ports: two
-	// apps on localhost need two names. Zero: DefaultName.
+	// Name is the app's, and a part of all cookie names: at most 32 letters, digits, '-' and
+	// '_', of which the first is a letter or a digit. Cookies ignore ports: two apps on
+	// localhost need two names. Zero: DefaultName.
 	Name string
 
-	// Prefix is where the routes are. The callback is not under it, but at the
-	// path of the client's redirect URL. Zero: DefaultPrefix.
+	// Prefix is where the routes are: a path with a slash in front and none at its end, or
+	// "/" alone. The callback is not under it, but at the path of the client's redirect
+	// URL. Zero: DefaultPrefix.
 	Prefix     string
 	LoginPath  string // zero: Prefix + "/login"
 	LogoutPath string // zero: Prefix + "/logout"
@@ -125,13 +128,13 @@ type Config struct {
 	// sent to the provider, and the callback answers with a page that goes on by itself,
 	// for a redirect would not carry the cookie. None is refused.
 	SameSite http.SameSite
-	// CookieBudget is how many bytes all our cookies may have in a request.
-	// Zero: 7,500, for common servers take 8 KB. What does not fit is a
+	// CookieBudget is how many bytes all our cookies may have in a request, from 2,000 to
+	// 36,000. Zero: 7,500, for common servers take 8 KB. What does not fit is a
 	// *TooLargeError.
 	CookieBudget int
 
 	// PostLogoutRedirectURL is where the provider sends the user after signing
-	// out there; it must be registered. The logout route, at the origin of the redirect
+	// out there: an absolute URL, which must be registered. The logout route, at the origin of the redirect
 	// URL, is made for it: who comes back there is asked for the state that was sent along.
 	// With another page no state is sent. Zero: the user stays at the provider.
 	PostLogoutRedirectURL string
@@ -190,9 +193,12 @@ type Config struct {
 	// Observe is told when an operation that may take its time begins, and the function it
 	// returns when that is over, with what went wrong: login (before the browser is sent
 	// away; what the user does at the provider is no part of it), callback, refresh, logout,
-	// backchannel-logout, store. The context it returns is that of the operation: the place
-	// for a span of a trace, which requests to the provider and hooks then have. nil: nobody
-	// is told.
+	// backchannel-logout, store. What went wrong with callback and backchannel-logout is an
+	// *Error, with its reason; with the others it is the cause, such as one that wraps
+	// client.ErrUnavailable, and logout has none, for the session is over in any case. The
+	// context it returns is that of the operation: the place for a span of a trace, which
+	// requests to the provider and hooks then have. It is called by several goroutines at
+	// once. nil: nobody is told.
 	Observe func(ctx context.Context, operation string) (context.Context, func(error))
 
 	Logger *slog.Logger     // nil: slog.Default()
@@ -265,7 +271,7 @@ func (cfg Config) withDefaults(now func() time.Time) (Config, error) {
 		return cfg, errors.New("SessionsInStore without a Store")
 	}
 	if _, memory := cfg.Store.(*MemoryStore); cfg.Store != nil && !memory && len(cfg.Secrets) == 0 {
-		return cfg, errors.New("a Store without Secrets: processes that share sessions need the same ones. " + howToMakeASecret)
+		return cfg, errors.New("a Store without Secrets: processes that share sessions need the same ones: " + howToMakeASecret)
 	}
 	if cfg.FrontChannelWithoutCookie && cfg.Store == nil {
 		return cfg, errors.New("FrontChannelWithoutCookie without a Store")

@@ -12,14 +12,17 @@ import (
 //
 //	var cart = session.Value[Cart]{Name: "cart", Version: 2, Upgrade: upgradeCart}
 //
-// It is kept as [Session.Set] keeps values, in JSON by encoding/json, and what is said there
-// holds. A Value may be used concurrently, and must not be changed.
+// It is kept as [Session.Set] keeps values, in JSON by encoding/json with the version in
+// front, and what is said there holds. So a name is for one Value, and not for Session.Set
+// as well. A Value may be used concurrently, and must not be changed.
 type Value[T any] struct {
 	Name string // of Session.Set; required
 	// Version is of T as it is written. Raise it when T changes in a way that makes the
 	// JSON of before mean something else; a new field needs none.
 	Version uint
-	// Upgrade reads the JSON of an older version. nil: it counts as none.
+	// Upgrade makes a T of the JSON of an older version. It runs at each Get until the value
+	// is Set again, and its error is that of Get. nil: a value of an older version counts as
+	// none.
 	Upgrade func(version uint, data []byte) (T, error)
 }
 

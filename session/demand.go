@@ -13,7 +13,16 @@ import (
 
 // A Demand is what a sign-in must show beyond who somebody is. As the error of a
 // [Rule] it says that the session lacks it, and that signing in once more may help
-// (OpenID Connect Core 3.1.2.1, RFC 9470).
+// (OpenID Connect Core 3.1.2.1, RFC 9470). With several fields it wants all of that of one
+// sign-in, where several rules would each lead to one:
+//
+//	func strongAndFresh(r *http.Request, s *session.Session) error {
+//		fresh := 5 * time.Minute
+//		if session.HasACR("mfa")(r, s) == nil && session.AuthenticatedWithin(fresh)(r, s) == nil {
+//			return nil
+//		}
+//		return &session.Demand{ACR: []string{"mfa"}, MaxAge: &fresh}
+//	}
 type Demand struct {
 	// MaxAge is how long ago the user may have signed in at the provider, in whole seconds. If
 	// Config.Authorize asks for less, that holds. nil: it does not matter.

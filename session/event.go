@@ -12,7 +12,11 @@ const (
 	EventRefresh = "refresh" // the tokens were refreshed, or could not be: see Event.Err
 	EventLogout  = "logout"  // somebody signed out here
 	EventExpired = "expired" // a request came with a session that was over: Event.Reason says why
-	EventRevoked = "revoked" // the provider, or Manager.RevokeUser, ended sessions
+	// EventRevoked: the provider, or Manager.RevokeUser, ended sessions, which are not known
+	// by name: Event.Session is empty. Requests that then come with them are told of by an
+	// EventRevoked too, one for each session and process, with Event.Session. So a count
+	// needs to look at that. (A front-channel logout that has the cookie knows its session.)
+	EventRevoked = "revoked"
 )
 
 // An Event is what happened to a session, for an audit log. It has no secret in it.

@@ -14,8 +14,9 @@ import (
 // A Provider is one of several that users can sign in with: see Config.Providers.
 type Provider struct {
 	// Name is what the provider is called in the address of its login route, in
-	// sessions and in Session.Provider: at most 32 letters, digits, '-' and '_'. A
-	// session stays with the provider of its name, so do not give a name to another.
+	// sessions and in Session.Provider: at most 32 letters, digits, '-' and '_', of which
+	// the first is a letter or a digit. A session stays with the provider of its name, so
+	// do not give a name to another.
 	Name string
 	// Label is what the page says on which people choose. Zero: Name.
 	Label string

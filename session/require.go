@@ -28,6 +28,10 @@ func (m *Manager) Require(next http.Handler) http.Handler { return m.Guard()(nex
 
 // Guard is Require with rules, all of which must hold. The first that does not decides the
 // answer: a new sign-in, where that may help (see StepUp), or a 403; the log has its error.
+//
+// They are asked one by one, so two that a user fails are two sign-ins, and who comes
+// without a session signs in once before that. A page that wants several things of one
+// sign-in has a Rule that returns a Demand of them all: see [Demand].
 func (m *Manager) Guard(rules ...Rule) func(http.Handler) http.Handler {
 	rules = slices.Clone(rules)
 	return func(next http.Handler) http.Handler {

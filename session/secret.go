@@ -33,7 +33,7 @@ func checkSecret(secret string) error {
 	lower := strings.ToLower(secret)
 	for _, word := range placeholders {
 		if strings.Contains(lower, word) {
-			return fmt.Errorf("it says %q: %s", word, howToMakeASecret)
+			return fmt.Errorf("it has the word %q in it, as placeholders have: %s", word, howToMakeASecret)
 		}
 	}
 	return nil

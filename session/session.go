@@ -77,7 +77,9 @@ type contextKey struct{}
 
 // From gives the session of a request, from the context that Require, Guard and
 // Load make. It is never nil: without a session, or outside of these, SignedIn
-// is false, identity is empty, and Token and Set fail with ErrSignIn.
+// is false, identity is empty, and Token and Set fail with ErrSignIn. Outside of
+// these Reason is ReasonNoSession, whatever cookies the request has: a handler that
+// never sees anybody signed in wants Load around it.
 //
 // Under Load, a response is not stored by caches if somebody is signed in or its
 // handler called From before the first byte, unless it says private or no-store

@@ -25,10 +25,11 @@ const (
 )
 
 // StepUp has somebody who is signed in sign in once more, for what their session lacks: in
-// a handler of the app, for what Guard does by its rules. It answers the request. A page
-// load goes to the provider with the parameters of the demand, and comes back to the same
-// address; anything else gets a 401 with the address of such a sign-in, to which the app's page
-// may go, with "&return_to=" and its own address behind it.
+// a handler of the app, for what Guard does by its rules. Who is not signed in is sent to
+// sign in first, as by Require. It answers the request. A page load goes to the provider with
+// the parameters of the demand, and comes back to the same address; anything else gets a 401
+// with the address of such a sign-in, to which the app's page may go, with "&return_to=" and
+// its own address behind it.
 //
 // Where that cannot help it is a 403: when this very session comes of a sign-in for the same
 // demand, or of five for others within as many minutes. Likewise the callback answers 403,
@@ -61,7 +62,7 @@ func (m *Manager) stepUp(w http.ResponseWriter, r *http.Request, s *Session, giv
 // tellStepUp tells a script where its page may go, to sign in for a demand.
 func (m *Manager) tellStepUp(w http.ResponseWriter, r *http.Request, s *Session, d *Demand) {
 	if s.inVain(d) {
-		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: d.Reason, Err: d})
+		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: d.Reason, Err: fmt.Errorf("%w, and another sign-in would not help", d)})
 		return
 	}
 	address, err := m.stepUpAddress(d)

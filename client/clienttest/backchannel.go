@@ -95,7 +95,9 @@ func (p *Provider) Notices() []Notice {
 // the clients it was used for: a logout token with sub and sid goes to each that has a
 // BackChannelLogoutURI, before EndSession returns. A sid that there is not is told to nobody.
 //
-// Refresh tokens and access tokens stay good: RevokeGrants ends those.
+// Refresh tokens and access tokens stay good: RevokeGrants ends those. Logout tokens count
+// in seconds, so package session refuses a sign-in of the same second as over already: a
+// test that signs in again has [Provider.Advance] by a second in between.
 func (p *Provider) EndSession(sid string) []Notice {
 	return p.notify(p.end(func(s *session) bool { return s.id == sid }), false)
 }

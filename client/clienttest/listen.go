@@ -36,7 +36,9 @@ func (p *Provider) prepareServer() {
 
 // HTTPClient reaches the provider by the host of its issuer, http or https, over
 // pipes in memory. Any other host is an error. Clients of one provider share their
-// connections. It sets no timeout and follows redirects.
+// connections. It sets no timeout and follows redirects. An application that calls an endpoint
+// of the provider by Session.HTTPClient, such as userinfo, wants its Transport in
+// session.Config.Transport.
 func (p *Provider) HTTPClient() *http.Client { return &http.Client{Transport: p.transport} }
 
 func (p *Provider) dial(ctx context.Context, _, addr string) (net.Conn, error) {

@@ -13,7 +13,8 @@
 //
 // SignIn plays a new browser each time; [Provider.NewBrowser] makes one that stays signed in.
 // When a session at the provider ends ([Browser.SignOut], [Provider.EndSession]), the clients
-// that say how are told; [Provider.SetApplication] lets that happen in memory too.
+// that say how are told; [Provider.SetApplication] lets that happen in memory too. A whole
+// sign-in at the handlers of an application is an example of package session.
 //
 // It is reached over pipes in memory ([Provider.HTTPClient]), which works in a
 // testing/synctest bubble, or over a loopback socket ([Provider.Listen]), where a
@@ -314,7 +315,8 @@ func (p *Provider) Now() time.Time {
 }
 
 // Advance moves the provider's clock, and with it that of every client.Config made by
-// Config. It moves no other clock, and wakes no timer.
+// Config, which sessions on that client go by where session.Config.Now is nil. It moves no
+// other clock, and wakes no timer.
 func (p *Provider) Advance(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,7 +2,7 @@
 // locks in Redis, or in what speaks its protocol (Valkey, KeyDB, Dragonfly):
 //
 //	store := &redisstore.Store{Client: redis.NewClient(&redis.Options{Addr: "redis:6379"})}
-//	auth, err := session.New(rp, session.Config{Store: store, ...})
+//	auth, err := session.New(rp, session.Config{Store: store, Secrets: secrets})
 //
 // Redis must not evict what has not expired, because that might be a revocation: the
 // maxmemory-policy is noeviction, or volatile-ttl at a pinch. It should persist, too

@@ -2,7 +2,7 @@
 // MySQL, SQL Server, SQLite, DynamoDB, Firestore, Bolt and the others that exist for it.
 //
 //	store := &scsstore.Store{Backend: postgresstore.New(db)}
-//	auth, err := session.New(rp, session.Config{Store: store, ...})
+//	auth, err := session.New(rp, session.Config{Store: store, Secrets: secrets})
 //
 // The table is the one that the documentation of the scs store says, best one of its own. A
 // store of scs has no locks: where several processes refresh tokens, they want a
