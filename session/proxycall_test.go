@@ -192,7 +192,7 @@ func TestProxyAnswerHeaders(t *testing.T) {
 		"Strict-Transport-Security": "max-age=0", "Alt-Svc": `h3=":443"`, "Refresh": "0;url=//evil.example", "Report-To": "{}", "NEL": "{}",
 		"Service-Worker-Allowed": "/", "X-Accel-Redirect": "/secret", "X-Sendfile": "/etc/passwd", "Dpop-Nonce": "n", "Public-Key-Pins": "x",
 		"Set-Cookie2": "x", "Reporting-Endpoints": "x", "Authentication-Info": "x", "X-Lighttpd-Send-File": "x", "X-Reproxy-Url": "x", "X-Accel-Expires": "1",
-		"Proxy-Status": "x", "X-Sendfile2": "/etc/passwd 0-9", "X-Lighttpd-Send-Tempfile": "/x", "X-Archive-Files": "zip", "Timing-Allow-Origin": "*",
+		"Proxy-Status": "x", "X-Sendfile2": "/etc/passwd 0-9", "X-Lighttpd-Send-Tempfile": "/x", "X-Archive-Files": "zip", "X-Litespeed-Location": "/secret", "X-Litespeed-Cache-Control": "public", "Timing-Allow-Origin": "*",
 		"Accept-Ch": "Sec-CH-UA-Model", "Expect-Ct": "max-age=9", "Set-Login": "logged-out", "Sec-Session-Registration": "(ES256)",
 		"Secure-Session-Registration": "(ES256)", "Use-As-Dictionary": `match="/*"`,
 	}

@@ -68,15 +68,13 @@ func cleanAnswer(h http.Header) {
 	names := []string{
 		"set-cookie", "set-cookie2", "clear-site-data", "strict-transport-security", "alt-svc", "refresh",
 		"report-to", "reporting-endpoints", "nel", "service-worker-allowed", "dpop-nonce", "authentication-info",
-		"x-sendfile", "x-lighttpd-send-file", "x-reproxy-url", "x-accel-redirect", "x-accel-expires",
-		"x-sendfile2", "x-lighttpd-send-tempfile", "x-archive-files", "surrogate-control", "edge-control",
+		"x-sendfile", "x-lighttpd-send-file", "x-reproxy-url", "x-accel-redirect", "x-litespeed-location",
+		"x-sendfile2", "x-lighttpd-send-tempfile", "x-archive-files",
 		"expect-ct", "accept-ch", "timing-allow-origin", "set-login", "sec-session-registration", "secure-session-registration", "use-as-dictionary",
 		"x-content-type-options", // serve has said it
 	}
 	for name := range h {
-		lower := strings.ToLower(name)
-		// What a CDN is told in particular (RFC 9213 2.2) wins there over a Cache-Control of "private".
-		if strings.HasSuffix(lower, "cdn-cache-control") || named(lower, names, []string{"access-control-", "public-key-pins", "proxy-"}) {
+		if ordersCache(name) || named(strings.ToLower(name), names, []string{"access-control-", "public-key-pins", "proxy-"}) {
 			delete(h, name)
 		}
 	}
