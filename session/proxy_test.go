@@ -160,6 +160,9 @@ func testSmuggling(t *testing.T, connection string) {
 		"X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP", "Client-IP", "X-Cluster-Client-IP", "Fastly-Client-IP", "X-Username", "Proxy-Client-IP", "X-SSL-Client-CN", "X-Client-Cert",
 		"X-Authenticated-User", "Ssl-Client-Verify", "X-Amzn-Oidc-Data", "X-Amzn-Mtls-Clientcert", "X-Goog-Authenticated-User-Email", "X-Goog-Iap-Jwt-Assertion",
 		"X-Ms-Client-Principal", "X-Ms-Token-Aad-Id-Token", "Cf-Access-Jwt-Assertion", "X-Authentik-Username", "Tailscale-User-Login", "X-Envoy-Original-Path", "X-Authenticated-Userid",
+		"X-Authenticated-Groups", "Remote-Groups", "Remote-Email", "X-WebAuth-Role", "X-Consumer-Username", "X-Credential-Identifier", "X-Anonymous-Consumer",
+		"X-Pomerium-Claim-Email", "X-Vouch-User", "X-Userinfo", "X-Id-Token", "X-Access-Token", "X-Jwt-Assertion", "Oidc-Claim-Sub", "X-User-Id", "X-User-Groups",
+		"X-Email", "X-Groups", "Impersonate-User", "X-Appengine-User-Ip", "X-Azure-ClientIP", "X-Originating-IP", "X-Host",
 		"X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
 		"Origin", "Referer", "Access-Control-Request-Method", "Te", "Trailer", "Keep-Alive", "Proxy-Connection", "Expect", "X-Secret",
 	} {

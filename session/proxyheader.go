@@ -15,17 +15,22 @@ func notPassedOn() []string {
 	return []string{
 		"cookie", "authorization", "dpop", "origin", "referer", "expect",
 		"client-ip", "x-client-ip", "x-cluster-client-ip", "x-real-ip", "true-client-ip", "cf-connecting-ip", "fastly-client-ip",
-		"remote-user", "x-user", "x-username", "x-webauth-user", "x-authenticated-user", "x-authenticated-userid",
+		"x-originating-ip", "x-host",
+		"x-user", "x-username", "x-user-id", "x-user-name", "x-user-email", "x-user-groups", "x-user-roles", "x-email", "x-groups",
+		"x-userinfo", "x-id-token", "x-access-token", "x-jwt-assertion", "x-anonymous-consumer",
 		"x-http-method", "x-http-method-override", "x-method-override", "x-rewrite-url",
 	}
 }
 
 func notPassedOnPrefixes() []string {
 	return []string{
-		"x-forwarded", "x-original-", "x-remote-", "x-auth-request-", "x-ssl-", "x-client-cert", "ssl-", "sec-fetch-", "access-control-", "proxy-",
+		"x-forwarded", "x-original-", "x-remote-", "remote-", "x-auth-request-", "x-authenticated-", "x-webauth-", "x-ssl-", "x-client-cert", "ssl-", "sec-fetch-", "access-control-", "proxy-",
 		// What load balancers and identity-aware proxies say of users they have checked.
 		"x-amzn-oidc-", "x-amzn-mtls-", "x-goog-authenticated-user-", "x-goog-iap-", "x-ms-client-principal", "x-ms-token-",
-		"cf-access-", "x-authentik-", "tailscale-user-", "x-envoy-",
+		"cf-access-", "x-authentik-", "tailscale-user-", "x-envoy-", "x-pomerium-", "x-vouch-", "x-consumer-", "x-credential-", "oidc-",
+		"x-appengine-", "x-azure-",
+		// Whom a caller who may wants to be (Kubernetes): the token decides that.
+		"impersonate-",
 	}
 }
 
