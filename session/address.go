@@ -119,9 +119,11 @@ func namesHost(path string) bool {
 
 func worstReading(c rune) rune {
 	switch c {
-	case '\\', '\u2044', '\u2215', '\u2216', '\u2571', '\u27cb', '\u29f5', '\u29f8', '\u29f9', '\ufe68', '\uff0f', '\uff3c':
+	case '\\', '\u2044', '\u2215', '\u2216', '\u2571', '\u27cb', '\u29f5', '\u29f8', '\u29f9', '\ufe68', '\uff0f', '\uff3c',
+		'\u2100', '\u2101', '\u2105', '\u2106': // "a/c" and the like in one
 		return '/'
-	case '\u2024', '\u3002', '\ufe52', '\uff0e', '\uff61':
+	case '\u2024', '\u3002', '\ufe52', '\uff0e', '\uff61',
+		'\u2025', '\ufe30': // two dots in one
 		return '.'
 	}
 	if unicode.IsSpace(c) || !unicode.IsGraphic(c) || unicode.Is(unicode.Z, c) {

@@ -55,8 +55,8 @@ func (d *Demand) Error() string {
 
 // check refuses what cannot be asked for, which would be sealed as something else.
 func (d *Demand) check() error {
-	if d.MaxAge != nil && *d.MaxAge < 0 {
-		return errors.New("session: Demand.MaxAge is less than zero")
+	if d.MaxAge != nil && (*d.MaxAge < 0 || *d.MaxAge%time.Second != 0) {
+		return errors.New("session: Demand.MaxAge is less than zero, or no whole seconds")
 	}
 	for what, words := range map[string][]string{"acr": d.ACR, "scope": d.Scopes} {
 		if len(words) == 0 {

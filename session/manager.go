@@ -159,12 +159,34 @@ func (m *Manager) LogValue() slog.Value { return slog.StringValue(m.cfg.Name) }
 // forbidStoring is for answers that are for this one browser and moment.
 func forbidStoring(h http.Header) {
 	h.Set("Cache-Control", "no-store")
-	// RFC 9213 section 2.2 and what was there before it: these would win over
-	// Cache-Control at a CDN.
-	h.Del("CDN-Cache-Control")
-	h.Del("Surrogate-Control")
 	h.Del("Expires")
+	forbidSharing(h)
 	varyByCookie(h)
+}
+
+// forbidSharing takes out what tells a CDN, or a server in front, to store an answer: there it
+// would win over Cache-Control, whatever that says.
+func forbidSharing(h http.Header) {
+	for name := range h {
+		if ordersCache(name) {
+			delete(h, name)
+		}
+	}
+}
+
+// ordersCache knows the headers of RFC 9213 section 2.2 and what was there before it, and those
+// of nginx and LiteSpeed.
+func ordersCache(name string) bool {
+	const targeted = "CDN-Cache-Control"
+	if len(name) >= len(targeted) && strings.EqualFold(name[len(name)-len(targeted):], targeted) {
+		return true
+	}
+	for _, known := range [...]string{"Surrogate-Control", "Edge-Control", "X-Accel-Expires", "X-LiteSpeed-Cache-Control"} {
+		if strings.EqualFold(name, known) {
+			return true
+		}
+	}
+	return false
 }
 
 func varyByCookie(h http.Header) {

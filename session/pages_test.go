@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/postern-go/postern/client"
@@ -100,6 +101,21 @@ func TestSilentlyLetsPass(t *testing.T) {
 			t.Errorf("%s: %q", name, text)
 		}
 	}
+}
+
+// Nor does a provider that does not answer: it is waited for so long and no longer.
+func TestSilentlyIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t)
+		a.silently()
+		a.op.SetFaults(clienttest.DiscoverySlow)
+		start := time.Now()
+		text := body(a.browser().get("/public"))
+		if waited := time.Since(start); waited != silentPatience || text != "hello " {
+			t.Errorf("%q after %v", text, waited)
+		}
+		a.op.Close()
+	})
 }
 
 // A failed silent sign-in is not an error page, whatever failed.

@@ -160,6 +160,9 @@ func testSmuggling(t *testing.T, connection string) {
 		"X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP", "Client-IP", "X-Cluster-Client-IP", "Fastly-Client-IP", "X-Username", "Proxy-Client-IP", "X-SSL-Client-CN", "X-Client-Cert",
 		"X-Authenticated-User", "Ssl-Client-Verify", "X-Amzn-Oidc-Data", "X-Amzn-Mtls-Clientcert", "X-Goog-Authenticated-User-Email", "X-Goog-Iap-Jwt-Assertion",
 		"X-Ms-Client-Principal", "X-Ms-Token-Aad-Id-Token", "Cf-Access-Jwt-Assertion", "X-Authentik-Username", "Tailscale-User-Login", "X-Envoy-Original-Path", "X-Authenticated-Userid",
+		"X-Authenticated-Groups", "Remote-Groups", "Remote-Email", "X-WebAuth-Role", "X-Consumer-Username", "X-Credential-Identifier", "X-Anonymous-Consumer",
+		"X-Pomerium-Claim-Email", "X-Vouch-User", "X-Userinfo", "X-Id-Token", "X-Access-Token", "X-Jwt-Assertion", "Oidc-Claim-Sub", "X-User-Id", "X-User-Groups",
+		"X-Email", "X-Groups", "Impersonate-User", "X-Appengine-User-Ip", "X-Azure-ClientIP", "X-Originating-IP", "X-Host",
 		"X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
 		"Origin", "Referer", "Access-Control-Request-Method", "Te", "Trailer", "Keep-Alive", "Proxy-Connection", "Expect", "X-Secret",
 	} {
@@ -214,6 +217,7 @@ func TestV31ProxyPaths(t *testing.T) {
 		"/raw/x%2f..%2fadmin", "/raw/public%2fadmin", "/raw/x%2Fy", "/raw/x%252fy", "/raw/x%25252fy",
 		"/raw/x%5cy", "/raw/..%5cadmin", "/raw/x%255cy", "/raw/x%00", "/raw/x%0d%0aX-Y:z", "/raw/x%7f", "/raw/%20", "/raw/..%20/admin",
 		"/raw/%ff", "/raw/%c0%ae%c0%ae/admin", "/raw/%EF%BC%8E%EF%BC%8E/admin", "/raw/x%E2%88%95y", "/raw/%E2%80%8B",
+		"/raw/%E2%80%A5/admin", "/raw/%25E2%2580%25A5/admin", "/raw/%EF%B8%B0/admin", "/raw/%E2%84%80", "/raw/x%E2%84%86y", // compositions of two dots, or with a slash
 		"/raw/%2525252541",
 		// Some decoders leave alone what is no escape, and go on behind it.
 		"/raw/%25x%252f..%252f..%252fadmin", "/raw/%25/%252e%252e;%25/admin", "/raw/%252e%252e%2500%25", "/raw/a%255cb%25zz",

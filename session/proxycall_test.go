@@ -11,8 +11,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/postern-go/postern/client"
@@ -192,7 +192,7 @@ func TestProxyAnswerHeaders(t *testing.T) {
 		"Strict-Transport-Security": "max-age=0", "Alt-Svc": `h3=":443"`, "Refresh": "0;url=//evil.example", "Report-To": "{}", "NEL": "{}",
 		"Service-Worker-Allowed": "/", "X-Accel-Redirect": "/secret", "X-Sendfile": "/etc/passwd", "Dpop-Nonce": "n", "Public-Key-Pins": "x",
 		"Set-Cookie2": "x", "Reporting-Endpoints": "x", "Authentication-Info": "x", "X-Lighttpd-Send-File": "x", "X-Reproxy-Url": "x", "X-Accel-Expires": "1",
-		"Proxy-Status": "x", "X-Sendfile2": "/etc/passwd 0-9", "X-Lighttpd-Send-Tempfile": "/x", "X-Archive-Files": "zip", "Timing-Allow-Origin": "*",
+		"Proxy-Status": "x", "X-Sendfile2": "/etc/passwd 0-9", "X-Lighttpd-Send-Tempfile": "/x", "X-Archive-Files": "zip", "X-Litespeed-Location": "/secret", "X-Litespeed-Cache-Control": "public", "Timing-Allow-Origin": "*",
 		"Accept-Ch": "Sec-CH-UA-Model", "Expect-Ct": "max-age=9", "Set-Login": "logged-out", "Sec-Session-Registration": "(ES256)",
 		"Secure-Session-Registration": "(ES256)", "Use-As-Dictionary": `match="/*"`,
 	}
@@ -522,32 +522,39 @@ func TestProxyStreams(t *testing.T) {
 
 // A stream lasts as long as the session, and no longer: its timeout is for the beginning.
 func TestProxyStreamEndsWithTheSession(t *testing.T) {
-	b, u := signedIn(t, Proxy{Timeout: 500 * time.Millisecond})
-	gone := make(chan struct{})
-	var begun atomic.Int64
-	u.answer = func(w http.ResponseWriter, r *http.Request) {
-		begun.Store(time.Now().UnixNano())
-		w.WriteHeader(http.StatusOK)
-		http.NewResponseController(w).Flush()
-		<-r.Context().Done()
-		close(gone)
-	}
-	b.op.Advance(DefaultIdle - time.Minute)
-	b.get("/") // keeps the session from becoming idle
-	var rec *record
-	within(b, func(_ http.ResponseWriter, _ *http.Request, s *Session) { rec = s.presented })
-	left := time.Second
-	b.m.cfg.Lifetime = b.op.Now().Sub(rec.created) + left
-	resp := b.serve()(t.Context(), "/api/events")
-	if resp.StatusCode != http.StatusOK {
-		t.Fatal(resp.StatusCode)
-	}
-	io.Copy(io.Discard, resp.Body) // with an error, unless the API says in time that it was all
-	<-gone
-	if lasted := time.Since(time.Unix(0, begun.Load())); lasted < 600*time.Millisecond {
-		t.Errorf("it lasted %v, of %v", lasted, left)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const lifetime = 2 * DefaultProxyTimeout
+		a := newApp(t, func(cfg *appConfig) {
+			cfg.session.Lifetime = lifetime
+			cfg.session.Transport = roundTripFunc(func(r *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: endless{r.Context()}}, nil
+			})
+		})
+		b := a.browser()
+		b.mustSignIn("alice")
+		h, err := a.m.Proxy(Proxy{Target: "https://api.example.com"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.handler = h
+		start := time.Now()
+		resp := b.call("GET", "/events")
+		if lasted := time.Since(start); lasted != lifetime || resp.StatusCode != http.StatusOK {
+			t.Errorf("%d, and it lasted %v, of %v", resp.StatusCode, lasted, lifetime)
+		}
+		a.op.Close()
+	})
 }
+
+// An endless body has nothing to say until its request is over.
+type endless struct{ ctx context.Context }
+
+func (e endless) Read([]byte) (int, error) {
+	<-e.ctx.Done()
+	return 0, e.ctx.Err()
+}
+
+func (endless) Close() error { return nil }
 
 // A body that is larger than a handler in front allows is the browser's fault, not the API's.
 func TestProxyBodyTooLarge(t *testing.T) {

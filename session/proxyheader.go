@@ -15,17 +15,22 @@ func notPassedOn() []string {
 	return []string{
 		"cookie", "authorization", "dpop", "origin", "referer", "expect",
 		"client-ip", "x-client-ip", "x-cluster-client-ip", "x-real-ip", "true-client-ip", "cf-connecting-ip", "fastly-client-ip",
-		"remote-user", "x-user", "x-username", "x-webauth-user", "x-authenticated-user", "x-authenticated-userid",
+		"x-originating-ip", "x-host",
+		"x-user", "x-username", "x-user-id", "x-user-name", "x-user-email", "x-user-groups", "x-user-roles", "x-email", "x-groups",
+		"x-userinfo", "x-id-token", "x-access-token", "x-jwt-assertion", "x-anonymous-consumer",
 		"x-http-method", "x-http-method-override", "x-method-override", "x-rewrite-url",
 	}
 }
 
 func notPassedOnPrefixes() []string {
 	return []string{
-		"x-forwarded", "x-original-", "x-remote-", "x-auth-request-", "x-ssl-", "x-client-cert", "ssl-", "sec-fetch-", "access-control-", "proxy-",
+		"x-forwarded", "x-original-", "x-remote-", "remote-", "x-auth-request-", "x-authenticated-", "x-webauth-", "x-ssl-", "x-client-cert", "ssl-", "sec-fetch-", "access-control-", "proxy-",
 		// What load balancers and identity-aware proxies say of users they have checked.
 		"x-amzn-oidc-", "x-amzn-mtls-", "x-goog-authenticated-user-", "x-goog-iap-", "x-ms-client-principal", "x-ms-token-",
-		"cf-access-", "x-authentik-", "tailscale-user-", "x-envoy-",
+		"cf-access-", "x-authentik-", "tailscale-user-", "x-envoy-", "x-pomerium-", "x-vouch-", "x-consumer-", "x-credential-", "oidc-",
+		"x-appengine-", "x-azure-",
+		// Whom a caller who may wants to be (Kubernetes): the token decides that.
+		"impersonate-",
 	}
 }
 
@@ -68,15 +73,13 @@ func cleanAnswer(h http.Header) {
 	names := []string{
 		"set-cookie", "set-cookie2", "clear-site-data", "strict-transport-security", "alt-svc", "refresh",
 		"report-to", "reporting-endpoints", "nel", "service-worker-allowed", "dpop-nonce", "authentication-info",
-		"x-sendfile", "x-lighttpd-send-file", "x-reproxy-url", "x-accel-redirect", "x-accel-expires",
-		"x-sendfile2", "x-lighttpd-send-tempfile", "x-archive-files", "surrogate-control", "edge-control",
+		"x-sendfile", "x-lighttpd-send-file", "x-reproxy-url", "x-accel-redirect", "x-litespeed-location",
+		"x-sendfile2", "x-lighttpd-send-tempfile", "x-archive-files",
 		"expect-ct", "accept-ch", "timing-allow-origin", "set-login", "sec-session-registration", "secure-session-registration", "use-as-dictionary",
 		"x-content-type-options", // serve has said it
 	}
 	for name := range h {
-		lower := strings.ToLower(name)
-		// What a CDN is told in particular (RFC 9213 2.2) wins there over a Cache-Control of "private".
-		if strings.HasSuffix(lower, "cdn-cache-control") || named(lower, names, []string{"access-control-", "public-key-pins", "proxy-"}) {
+		if ordersCache(name) || named(strings.ToLower(name), names, []string{"access-control-", "public-key-pins", "proxy-"}) {
 			delete(h, name)
 		}
 	}

@@ -89,6 +89,11 @@ func HasAMR(amr ...string) Rule {
 // HasScope demands every scope given: that the provider granted it to the session. Who
 // lacks one is sent to the provider to grant it, beside what the session has; if that is in
 // vain, the answer is a 403. Without a value it is a mistake, answered 500.
+//
+// A provider that does not say what it granted has granted what it was asked for (RFC 6749
+// 5.1), and the request goes through the browser, where a user can take a scope out. So this
+// is for what an API will check in the access token; for rights in the app itself there are
+// HasClaim and HasACR, which read what the provider says of the user.
 func HasScope(scope ...string) Rule {
 	want := slices.Clone(scope)
 	if err := checkWords("scope", want); err != nil {

@@ -269,7 +269,9 @@ func (s *Session) commit(h http.Header) {
 	}
 	// What a handler writes after this may be about who is signed in.
 	if s.used.Load() || s.SignedIn() {
-		if !storesPrivately(h) {
+		if storesPrivately(h) {
+			forbidSharing(h)
+		} else {
 			forbidStoring(h)
 		}
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -15,12 +16,16 @@ import (
 // came of it.
 const silentPause = 10 * time.Minute
 
+// silentPatience is how long a page that anybody may see waits for a provider, before it goes
+// on without.
+const silentPatience = 2 * time.Second
+
 // Silently is Load that signs in whoever has a session at the provider already, without
 // asking them anything (prompt of none, OpenID Connect Core 3.1.2.1): for pages that anybody
 // may see, and that greet who is known. The browser makes a detour by the provider at its
 // first page load, and comes back to its address, signed in or not; then it is left alone
 // for ten minutes, by a cookie. Neither a provider that is down nor one that refuses keeps
-// anybody from the page.
+// anybody from the page; one that does not answer is waited for 2 s before the detour.
 //
 // It is Load and nothing more where there is no provider to ask without a question: with
 // several and no choice, or one at which nobody can sign out, who would be signed in again
@@ -32,11 +37,19 @@ func (m *Manager) Silently(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.enter(w, r, func(w http.ResponseWriter, r *http.Request, s *Session) {
 			known := s.reason == "" || s.reason == ReasonStoreDown // the session may be good
-			if known || !m.asksSilently(r) || !m.beginSilently(w, r) {
+			if known || !m.sentSilently(w, r) {
 				next.ServeHTTP(w, r)
 			}
 		})
 	})
+}
+
+// sentSilently says whether the browser was sent to the provider.
+func (m *Manager) sentSilently(w http.ResponseWriter, r *http.Request) bool {
+	ctx, cancel := context.WithTimeout(r.Context(), silentPatience)
+	defer cancel()
+	r = r.WithContext(ctx)
+	return m.asksSilently(r) && m.beginSilently(w, r)
 }
 
 // asksSilently says whether to send a request without a session to the provider.

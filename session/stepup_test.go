@@ -380,9 +380,10 @@ func TestStepUpIsNoWeakerThanTheApp(t *testing.T) {
 
 // A demand that cannot be asked for is a mistake, and not one that asks for less.
 func TestStepUpForNonsense(t *testing.T) {
-	past := -time.Second
+	past, part := -time.Second, 1500*time.Millisecond
 	for name, d := range map[string]*Demand{
 		"a negative age":      {MaxAge: &past},
+		"parts of a second":   {MaxAge: &part},
 		"two acr in one":      {ACR: []string{"gold silver"}},
 		"an empty scope":      {Scopes: []string{""}},
 		"an unknown provider": {Provider: "green"},
