@@ -68,6 +68,10 @@ func (m *Manager) end(p presence, reason string, at time.Time) {
 	if p == (presence{}) {
 		return
 	}
+	atOnce := !m.cfg.Now().Before(at)
+	if atOnce { // by every clock, also one that is behind ours
+		at = time.UnixMilli(0)
+	}
 	e := ending{reason, at}
 	m.rememberEnding(p.id, e, p.ends)
 	if m.shared == nil {
@@ -82,7 +86,7 @@ func (m *Manager) end(p presence, reason string, at time.Time) {
 		both := known.merge(e)
 		return both.binary(), both.reason == known.reason && both.at.Equal(known.at)
 	})
-	if err == nil && m.cfg.SessionsInStore && !m.cfg.Now().Before(at) {
+	if err == nil && m.cfg.SessionsInStore && atOnce {
 		err = m.shared.delete(ctx, m.recordName(p.id))
 	}
 	if err != nil {

@@ -132,6 +132,25 @@ func TestEndsInAllProcesses(t *testing.T) {
 	})
 }
 
+// A session that ended at a process whose clock is ahead is over at once, everywhere.
+func TestEndsWhateverTheClock(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		var cfg appConfig
+		a := cluster(t, 1, newLockingStore(), mode, func(c *appConfig) { cfg = *c })[0]
+		b := a.browser()
+		b.mustSignIn("alice")
+		old := b.request("GET", "/", fetchHeaders...)
+		cfg.session.Now = func() time.Time { return a.op.Now().Add(2 * time.Minute) }
+		ahead := a.sibling(cfg)
+		b.at(ahead).post("/auth/logout")
+		if got := a.browser().lost(old); got.StatusCode != http.StatusUnauthorized {
+			t.Fatalf("%d: still signed in where the clock is behind", got.StatusCode)
+		} else if reason := problemReason(t, got); reason != ReasonSignedOut {
+			t.Errorf("reason %q", reason)
+		}
+	})
+}
+
 // The tombstone is there, and the record is not.
 func TestSignOutInTheStore(t *testing.T) {
 	store := newLockingStore()
@@ -613,9 +632,9 @@ func TestEndingsMergeInTheStore(t *testing.T) {
 		want   ending
 	}{
 		{ReasonReplaced, time.Minute, ending{ReasonReplaced, now.Add(time.Minute)}},
-		{ReasonReplaced, 0, ending{ReasonReplaced, now}},
-		{ReasonSignedOut, 0, ending{ReasonSignedOut, now}},
-		{ReasonReplaced, time.Hour, ending{ReasonSignedOut, now}},
+		{ReasonReplaced, 0, ending{ReasonReplaced, time.UnixMilli(0)}}, // at once, by every clock
+		{ReasonSignedOut, 0, ending{ReasonSignedOut, time.UnixMilli(0)}},
+		{ReasonReplaced, time.Hour, ending{ReasonSignedOut, time.UnixMilli(0)}},
 	} {
 		node := nodes[i%2]
 		node.m.end(p, step.reason, now.Add(step.after))
