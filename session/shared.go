@@ -56,7 +56,7 @@ type shared struct {
 
 	mu       sync.Mutex
 	answered time.Time // the last good answer; zero: none yet
-	failed   time.Time // the last failure; zero: the last call was none
+	failed   time.Time // the last failure; zero: the last question had an answer
 	probing  bool      // somebody is finding out whether it is back
 }
 
@@ -109,11 +109,14 @@ func (s *shared) mayAsk() bool {
 	return true
 }
 
+// load is what tells whether the Store is down: one that takes nothing more may still say who
+// is signed in, and one that takes all may not.
 func (s *shared) load(ctx context.Context, keys ...string) (found map[string][]byte, err error) {
 	err = s.call(ctx, func(ctx context.Context) (err error) {
 		found, err = s.store.Load(ctx, keys...)
 		return err
 	})
+	s.note(err)
 	return found, err
 }
 
@@ -131,11 +134,13 @@ func (s *shared) call(ctx context.Context, do func(context.Context) error) (err 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	done := func(error) {}
+	// A panic of the Store, or of the hook, ends here: nobody else would ask again, and what
+	// the Store has answered counts.
+	defer func() { _ = recover() }()
 	defer func() {
-		if recover() != nil { // of the Store, or of the hook: nobody else would ask again
+		if recover() != nil {
 			err = errStorePanic
 		}
-		s.note(err)
 		done(err)
 	}()
 	ctx, done = s.observe(ctx, "store")

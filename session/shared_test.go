@@ -272,6 +272,53 @@ func TestStoreDownAtOnce(t *testing.T) {
 	a.wantUser(b, "alice")
 }
 
+// A Store that takes what it is given, and tells nobody what it has, is down.
+func TestStoreThatOnlyTakes(t *testing.T) {
+	store := newLockingStore()
+	a := cluster(t, 1, store, func(cfg *appConfig) { cfg.op.AccessTokenTTL = time.Hour })[0]
+	b, other := a.browser(), a.browser()
+	b.mustSignIn("alice")
+	other.mustSignIn("bob")
+	a.wantUser(b, "alice")
+	store.broken(func(operation, _ string) error {
+		if operation == "load" {
+			return errTestStore
+		}
+		return nil
+	})
+	for range 5 {
+		a.op.Advance(time.Minute)
+		if err := a.m.shared.save(t.Context(), "x", []byte("y"), a.op.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantUnavailable(t, b)
+	wantUnavailable(t, other)
+}
+
+// A Store that is full still tells who is signed in.
+func TestStoreThatTakesNothing(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		store := newLockingStore()
+		a := cluster(t, 1, store, mode)[0]
+		b := a.browser()
+		b.mustSignIn("alice")
+		store.broken(func(operation, _ string) error {
+			if operation == "save" {
+				return errTestStore
+			}
+			return nil
+		})
+		if err := a.m.RevokeUser(t.Context(), a.op.Issuer(), "bob"); !errors.Is(err, errTestStore) {
+			t.Errorf("it is not full: %v", err)
+		}
+		a.wantUser(b, "alice")
+		if n := store.asked(); n != 2 {
+			t.Errorf("%d questions", n)
+		}
+	})
+}
+
 // A sign-in whose session cannot be saved is none.
 func TestStoreDownAtSignIn(t *testing.T) {
 	store := newLockingStore()
