@@ -272,6 +272,38 @@ func TestStoreDownAtOnce(t *testing.T) {
 	a.wantUser(b, "alice")
 }
 
+// A part of the Store can be gone, such as a node of a cluster: whose revocations nobody has
+// seen for five minutes is not let in because others' can be had.
+func TestStoreDownForSome(t *testing.T) {
+	store := newLockingStore()
+	a := cluster(t, 1, store, func(cfg *appConfig) { cfg.op.AccessTokenTTL = time.Hour })[0]
+	b, other := a.browser(), a.browser()
+	b.mustSignIn("alice")
+	other.mustSignIn("bob")
+	a.wantUser(b, "alice")
+	gone := a.m.endedName(ticketOf(t, b).id)
+	store.broken(func(_, key string) error {
+		if key == gone {
+			return errTestStore
+		}
+		return nil
+	})
+	for range 5 {
+		a.wantUser(b, "alice")
+		a.op.Advance(time.Minute)
+		a.wantUser(other, "bob")
+	}
+	wantUnavailable(t, b)
+	a.wantUser(other, "bob")
+	a.op.Advance(storePause)
+	wantUnavailable(t, b)
+	store.broken(nil)
+	a.op.Advance(storePause)
+	a.wantUser(b, "alice")
+	store.broken(down)
+	a.wantUser(b, "alice") // five minutes from now on
+}
+
 // A Store that takes what it is given, and tells nobody what it has, is down.
 func TestStoreThatOnlyTakes(t *testing.T) {
 	store := newLockingStore()
