@@ -48,6 +48,7 @@ var (
 type shared struct {
 	store   Store
 	locker  Locker // nil: none
+	turns   Locker // of this process alone, where there is none
 	app     string
 	process string // a random name of this one
 	now     func() time.Time
@@ -66,7 +67,7 @@ func (m *Manager) newShared() *shared {
 		return nil
 	}
 	return &shared{
-		store: m.cfg.Store, locker: m.cfg.Locker, app: m.cfg.Name, process: rand.Text(),
+		store: m.cfg.Store, locker: m.cfg.Locker, turns: new(MemoryStore), app: m.cfg.Name, process: rand.Text(),
 		now: m.cfg.Now, logger: m.cfg.Logger, observe: m.observe,
 	}
 }
@@ -192,12 +193,9 @@ func (s *shared) merge(ctx context.Context, key string, expires time.Time, add f
 }
 
 // lock waits for a lock, and not longer than patience: then the error is errLockBusy, and
-// any other one is that the Locker is down. unlock is never nil. Without a Locker everybody
-// has the lock.
+// any other one is that the Locker is down. unlock is never nil. Without a Locker the
+// requests of this process take turns, and other processes have the lock too.
 func (s *shared) lock(outer context.Context, patience time.Duration, key string) (held context.Context, unlock func(), err error) {
-	if s.locker == nil {
-		return outer, func() {}, nil
-	}
 	ctx, cancel := context.WithCancelCause(outer)
 	timer := time.AfterFunc(patience, func() { cancel(errLockBusy) })
 	held, release, err := s.acquire(ctx, key)
@@ -221,5 +219,9 @@ func (s *shared) acquire(ctx context.Context, key string) (held context.Context,
 			err = fmt.Errorf("the locker panicked: %T", p)
 		}
 	}()
-	return s.locker.Lock(ctx, "lock."+key)
+	locker := s.locker
+	if locker == nil {
+		locker = s.turns
+	}
+	return locker.Lock(ctx, "lock."+key)
 }
