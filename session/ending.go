@@ -74,11 +74,12 @@ func (m *Manager) end(p presence, reason string, at time.Time) {
 	}
 	e := ending{reason, at}
 	m.rememberEnding(p.id, e, p.ends)
-	if m.shared == nil {
+	until := p.ends.Add(revocationLeeway)
+	if m.shared == nil || !m.cfg.Now().Before(until) { // no Store keeps what has expired
 		return
 	}
 	ctx := context.Background()
-	err := m.shared.merge(ctx, m.endedName(p.id), p.ends.Add(revocationLeeway), func(old []byte) ([]byte, bool) {
+	err := m.shared.merge(ctx, m.endedName(p.id), until, func(old []byte) ([]byte, bool) {
 		if old == nil {
 			return e.binary(), false
 		}

@@ -222,6 +222,27 @@ func TestLogoutOfAnExpiredSession(t *testing.T) {
 	}
 }
 
+// A cookie that was kept longer than it is good costs the Store nothing, and no alarm.
+func TestLogoutLongAfterTheEnd(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		store := newLockingStore()
+		a := cluster(t, 1, store, mode)[0]
+		b := a.browser()
+		b.mustSignIn("alice")
+		held := b.request("POST", "/auth/logout")
+		a.op.Advance(DefaultLifetime + 2*revocationLeeway)
+		if resp := b.lost(held); resp.StatusCode != http.StatusSeeOther {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+		if n := store.asked(); n > 1 { // for the ID token that tells the provider who it is
+			t.Errorf("%d questions", n)
+		}
+		if text := a.logs.String(); strings.Contains(text, "this process only") {
+			t.Errorf("the log says that it failed: %s", text)
+		}
+	})
+}
+
 // A response that was on its way when the user signed out, and arrives after it.
 func TestLogoutAgainstSlowResponses(t *testing.T) {
 	a := newApp(t)
