@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -79,6 +80,10 @@ func (m *Manager) end(p presence, reason string, at time.Time) {
 		return
 	}
 	ctx := context.Background()
+	var gone error
+	if m.cfg.SessionsInStore && atOnce { // first, for a Store that is full can do no more
+		gone = m.shared.delete(ctx, m.recordName(p.id))
+	}
 	err := m.shared.merge(ctx, m.endedName(p.id), until, func(old []byte) ([]byte, bool) {
 		if old == nil {
 			return e.binary(), false
@@ -87,10 +92,7 @@ func (m *Manager) end(p presence, reason string, at time.Time) {
 		both := known.merge(e)
 		return both.binary(), both.reason == known.reason && both.at.Equal(known.at)
 	})
-	if err == nil && m.cfg.SessionsInStore && atOnce {
-		err = m.shared.delete(ctx, m.recordName(p.id))
-	}
-	if err != nil {
+	if err = errors.Join(gone, err); err != nil {
 		m.cfg.Logger.Error("session: ended in this process only", slog.String("reason", ReasonStoreDown),
 			slog.String("session", p.id.hash()), causeAttr(err))
 	}

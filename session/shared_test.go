@@ -179,6 +179,27 @@ func TestSignOutInTheStore(t *testing.T) {
 	}
 }
 
+// A Store with no room for a tombstone still deletes: who signs out is out everywhere.
+func TestSignOutWhileTheStoreIsFull(t *testing.T) {
+	store := &MemoryStore{MaxBytes: 16 << 10}
+	nodes := cluster(t, 2, store, inStore)
+	a := nodes[0]
+	store.Now = a.op.Now
+	b := a.browser()
+	b.mustSignIn("alice")
+	old := b.request("GET", "/", fetchHeaders...)
+	room, later := make([]byte, 1), a.op.Now().Add(DefaultLifetime)
+	for i := 0; store.Save(t.Context(), fmt.Sprint("other.", i), room, later) == nil; i++ {
+	}
+	b.post("/auth/logout")
+	if got := problemReason(t, nodes[1].browser().lost(old)); got != ReasonSignedOut {
+		t.Errorf("reason %q", got)
+	}
+	if text := a.logs.String(); strings.Contains(text, "this process only") {
+		t.Errorf("the log says that it failed: %s", text)
+	}
+}
+
 // While the Store is down, what is known stands for five minutes.
 func TestStoreDown(t *testing.T) {
 	tests := []struct {
