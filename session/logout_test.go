@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -241,6 +242,40 @@ func TestLogoutLongAfterTheEnd(t *testing.T) {
 			t.Errorf("the log says that it failed: %s", text)
 		}
 	})
+}
+
+// A frame that asks whether the user is still there does not sign in who has just signed out,
+// at this process or at another.
+func TestLogoutAgainstFrame(t *testing.T) {
+	for _, at := range []int{0, 1} {
+		bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+			var during func()
+			nodes := cluster(t, 2, newLockingStore(), mode, func(cfg *appConfig) {
+				cfg.session.Observe = func(ctx context.Context, operation string) (context.Context, func(error)) {
+					return ctx, func(error) {
+						if operation == "callback" && during != nil {
+							during()
+						}
+					}
+				}
+			})
+			w := &watched{nodes[0].browser(), nodes[0].op.NewBrowser()}
+			w.signInAtBoth("alice")
+			w.wantUser(w.browser, "alice")
+			resp := w.get(w.data()["recheck"], inFrame...)
+			back, err := w.atProvider.SignIn(resp.Header.Get("Location"), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			frame := w.request("GET", back.RequestURI(), "Sec-Fetch-Dest", "iframe")
+			during = func() { during = nil; w.browser.at(nodes[at]).post("/auth/logout") }
+			resp = w.send(frame)
+			if text := body(resp); during != nil || !strings.Contains(text, `data-result="unknown"`) {
+				t.Errorf("the frame says %s; log: %s", text, w.logs)
+			}
+			w.wantUser(w.browser, "nobody: "+ReasonNoSession)
+		})
+	}
 }
 
 // A response that was on its way when the user signed out, and arrives after it.

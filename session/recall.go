@@ -58,6 +58,21 @@ func (m *Manager) recall(ctx context.Context, rec *record) error {
 	return m.fill(rec, found, record)
 }
 
+// learnEnding asks the Store whether a session has ended.
+func (m *Manager) learnEnding(ctx context.Context, p presence) bool {
+	if m.shared == nil || p == (presence{}) {
+		return false
+	}
+	name := m.endedName(p.id)
+	found, err := m.shared.ask(ctx, name)
+	data, ended := found[name]
+	if err != nil || !ended {
+		return false
+	}
+	m.rememberEnding(p.id, endingOfBytes(data), p.ends)
+	return true
+}
+
 // unheard says that every answer about this session has failed for too long, whatever the
 // Store says about others: a part of it may be gone.
 func (m *Manager) unheard(rec *record, err error) bool {
