@@ -148,6 +148,11 @@ func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state s
 		m.withoutAttempt(w, r, state, &Error{Reason: ReasonAttemptMissing})
 		return
 	}
+	if out.mode == modeFrame && m.leftMeanwhile(r, out) {
+		m.end(presenceOf(out.rec), ReasonSignedOut, now)
+		m.answerFailure(w, r, &outcome{mode: out.mode, err: &Error{Status: http.StatusForbidden, Reason: ReasonSignedOut}})
+		return
+	}
 	rec := *out.rec
 	rec.take(m.refresher.newest(rec.id, rec.grant(), now))
 	rec.values = m.newestValues(out.rec, now).all
@@ -176,6 +181,18 @@ func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state s
 	default:
 		m.goOn(w, r, out.returnTo)
 	}
+}
+
+// leftMeanwhile says that the session which goes on in a frame is over, and not by this very
+// answer: the user has signed out while the provider was asked, and nobody asks to sign in.
+func (m *Manager) leftMeanwhile(r *http.Request, out *outcome) bool {
+	for _, p := range [...]presence{out.began, presenceOf(m.present(r))} {
+		m.learnEnding(r.Context(), p)
+		if e, ok := m.ended.get(endedKey(p.id), m.cfg.Now()); ok && e.reason != ReasonReplaced {
+			return true
+		}
+	}
+	return false
 }
 
 // answerFailure: only who asked to sign in is told that it was in vain.

@@ -86,6 +86,9 @@ func TestEndingsMerge(t *testing.T) {
 	p := presence{id: sessionID{1}, ends: now.Add(time.Hour)}
 	reason := func() string {
 		e, _ := a.m.endingOf(&record{id: p.id}, now)
+		if e.at.Equal(time.UnixMilli(0)) {
+			return e.reason + " at once"
+		}
 		return e.reason + " at " + e.at.Sub(now).String()
 	}
 	for _, step := range []struct {
@@ -96,7 +99,7 @@ func TestEndingsMerge(t *testing.T) {
 		{ReasonReplaced, time.Minute, ReasonReplaced + " at 1m0s"},
 		{ReasonReplaced, time.Hour, ReasonReplaced + " at 1m0s"},
 		{ReasonSignedOut, 2 * time.Minute, ReasonSignedOut + " at 1m0s"},
-		{ReasonReplaced, 0, ReasonSignedOut + " at 0s"},
+		{ReasonReplaced, 0, ReasonSignedOut + " at once"},
 	} {
 		a.m.end(p, step.reason, now.Add(step.after))
 		if got := reason(); got != step.want {

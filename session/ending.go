@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -68,13 +69,22 @@ func (m *Manager) end(p presence, reason string, at time.Time) {
 	if p == (presence{}) {
 		return
 	}
+	atOnce := !m.cfg.Now().Before(at)
+	if atOnce { // by every clock, also one that is behind ours
+		at = time.UnixMilli(0)
+	}
 	e := ending{reason, at}
 	m.rememberEnding(p.id, e, p.ends)
-	if m.shared == nil {
+	until := p.ends.Add(revocationLeeway)
+	if m.shared == nil || !m.cfg.Now().Before(until) { // no Store keeps what has expired
 		return
 	}
 	ctx := context.Background()
-	err := m.shared.merge(ctx, m.endedName(p.id), p.ends.Add(revocationLeeway), func(old []byte) ([]byte, bool) {
+	var gone error
+	if m.cfg.SessionsInStore && atOnce { // first, for a Store that is full can do no more
+		gone = m.shared.delete(ctx, m.recordName(p.id))
+	}
+	err := m.shared.merge(ctx, m.endedName(p.id), until, func(old []byte) ([]byte, bool) {
 		if old == nil {
 			return e.binary(), false
 		}
@@ -82,10 +92,7 @@ func (m *Manager) end(p presence, reason string, at time.Time) {
 		both := known.merge(e)
 		return both.binary(), both.reason == known.reason && both.at.Equal(known.at)
 	})
-	if err == nil && m.cfg.SessionsInStore && !m.cfg.Now().Before(at) {
-		err = m.shared.delete(ctx, m.recordName(p.id))
-	}
-	if err != nil {
+	if err = errors.Join(gone, err); err != nil {
 		m.cfg.Logger.Error("session: ended in this process only", slog.String("reason", ReasonStoreDown),
 			slog.String("session", p.id.hash()), causeAttr(err))
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -219,6 +220,61 @@ func TestLogoutOfAnExpiredSession(t *testing.T) {
 	}
 	if names := b.jar.names(); len(names) != 0 {
 		t.Errorf("cookies left: %q", names)
+	}
+}
+
+// A cookie that was kept longer than it is good costs the Store nothing, and no alarm.
+func TestLogoutLongAfterTheEnd(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		store := newLockingStore()
+		a := cluster(t, 1, store, mode)[0]
+		b := a.browser()
+		b.mustSignIn("alice")
+		held := b.request("POST", "/auth/logout")
+		a.op.Advance(DefaultLifetime + 2*revocationLeeway)
+		if resp := b.lost(held); resp.StatusCode != http.StatusSeeOther {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+		if n := store.asked(); n > 1 { // for the ID token that tells the provider who it is
+			t.Errorf("%d questions", n)
+		}
+		if text := a.logs.String(); strings.Contains(text, "this process only") {
+			t.Errorf("the log says that it failed: %s", text)
+		}
+	})
+}
+
+// A frame that asks whether the user is still there does not sign in who has just signed out,
+// at this process or at another.
+func TestLogoutAgainstFrame(t *testing.T) {
+	for _, at := range []int{0, 1} {
+		bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+			var during func()
+			nodes := cluster(t, 2, newLockingStore(), mode, func(cfg *appConfig) {
+				cfg.session.Observe = func(ctx context.Context, operation string) (context.Context, func(error)) {
+					return ctx, func(error) {
+						if operation == "callback" && during != nil {
+							during()
+						}
+					}
+				}
+			})
+			w := &watched{nodes[0].browser(), nodes[0].op.NewBrowser()}
+			w.signInAtBoth("alice")
+			w.wantUser(w.browser, "alice")
+			resp := w.get(w.data()["recheck"], inFrame...)
+			back, err := w.atProvider.SignIn(resp.Header.Get("Location"), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			frame := w.request("GET", back.RequestURI(), "Sec-Fetch-Dest", "iframe")
+			during = func() { during = nil; w.browser.at(nodes[at]).post("/auth/logout") }
+			resp = w.send(frame)
+			if text := body(resp); during != nil || !strings.Contains(text, `data-result="unknown"`) {
+				t.Errorf("the frame says %s; log: %s", text, w.logs)
+			}
+			w.wantUser(w.browser, "nobody: "+ReasonNoSession)
+		})
 	}
 }
 

@@ -30,9 +30,10 @@ type Manager struct {
 	ended     *memory[ending]   // by session: what the cookies of old must not undo
 	replaced  *memory[presence] // by session: the ones before and after it, see besides
 	revoked   *memory[revocation]
-	told      *memory[struct{}] // by session: that it is over
-	values    *memory[values]   // by session: what Set wrote and the browser may not have yet
-	logouts   *memory[struct{}] // logout tokens that have done their work
+	failing   *memory[time.Time] // by session: since when the Store fails for it
+	told      *memory[struct{}]  // by session: that it is over
+	values    *memory[values]    // by session: what Set wrote and the browser may not have yet
+	logouts   *memory[struct{}]  // logout tokens that have done their work
 
 	page *template.Template
 }
@@ -103,6 +104,7 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 		ended:     newMemory[ending](maxEnded),
 		replaced:  newMemory[presence](2 * maxValues),
 		revoked:   newMemory[revocation](maxEnded),
+		failing:   newMemory[time.Time](maxEnded),
 		told:      newMemory[struct{}](maxEnded),
 		values:    newMemory[values](maxValues),
 		logouts:   newMemory[struct{}](maxLogouts),

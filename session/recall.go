@@ -37,8 +37,8 @@ func (m *Manager) recall(ctx context.Context, rec *record) error {
 		names = append(names, record)
 	}
 	found, err := m.shared.ask(ctx, names...)
-	if err != nil {
-		if rec.inStore() || m.shared.stale() {
+	if unheard := m.unheard(rec, err); err != nil {
+		if rec.inStore() || m.shared.stale() || unheard {
 			return fmt.Errorf("%w: %w", errStoreDown, err)
 		}
 		return nil
@@ -56,6 +56,40 @@ func (m *Manager) recall(ctx context.Context, rec *record) error {
 		}
 	}
 	return m.fill(rec, found, record)
+}
+
+// learnEnding asks the Store whether a session has ended.
+func (m *Manager) learnEnding(ctx context.Context, p presence) bool {
+	if m.shared == nil || p == (presence{}) {
+		return false
+	}
+	name := m.endedName(p.id)
+	found, err := m.shared.ask(ctx, name)
+	data, ended := found[name]
+	if err != nil || !ended {
+		return false
+	}
+	m.rememberEnding(p.id, endingOfBytes(data), p.ends)
+	return true
+}
+
+// unheard says that every answer about this session has failed for too long, whatever the
+// Store says about others: a part of it may be gone.
+func (m *Manager) unheard(rec *record, err error) bool {
+	if err == nil && m.failing.empty() {
+		return false
+	}
+	key, now := keyOf("failing", string(rec.id[:])), m.cfg.Now()
+	if err == nil {
+		m.failing.forget(key)
+		return false
+	}
+	since, ok := m.failing.get(key, now)
+	if !ok {
+		since = now
+		m.failing.put(key, since, now, m.ends(rec))
+	}
+	return now.Sub(since) >= storeTrust
 }
 
 // keepsInStore says that a session is in the Store, or goes there with its next change.

@@ -261,7 +261,10 @@ func (f *refresher) renew(ctx context.Context, want renewal) (fresh grant, found
 		}
 	}()
 	ctx, done := f.m.observe(ctx, "refresh")
-	defer func() { done(err) }()
+	defer func() {
+		defer func() { _ = recover() }() // of the hook: what the provider has given counts
+		done(err)
+	}()
 	if f.m.shared != nil {
 		return f.renewShared(ctx, want)
 	}

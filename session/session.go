@@ -331,17 +331,7 @@ func (s *Session) writeRecord(h http.Header, now time.Time) bool {
 // endedElsewhere asks once more before a cookie is written: another process may have
 // signed the user out, or in again, while the handler ran.
 func (s *Session) endedElsewhere() bool {
-	if s.m.shared == nil {
-		return false
-	}
-	name := s.m.endedName(s.presented.id)
-	found, err := s.m.shared.ask(s.r.Context(), name)
-	data, ended := found[name]
-	if err != nil || !ended {
-		return false
-	}
-	s.m.rememberEnding(s.presented.id, endingOfBytes(data), s.presented.expires)
-	return true
+	return s.m.learnEnding(s.r.Context(), presenceOf(s.presented))
 }
 
 // writeWhole rather does without the tokens for other APIs than without the others: they

@@ -48,6 +48,7 @@ var (
 type shared struct {
 	store   Store
 	locker  Locker // nil: none
+	turns   Locker // of this process alone, where there is none
 	app     string
 	process string // a random name of this one
 	now     func() time.Time
@@ -56,7 +57,7 @@ type shared struct {
 
 	mu       sync.Mutex
 	answered time.Time // the last good answer; zero: none yet
-	failed   time.Time // the last failure; zero: the last call was none
+	failed   time.Time // the last failure; zero: the last question had an answer
 	probing  bool      // somebody is finding out whether it is back
 }
 
@@ -66,7 +67,7 @@ func (m *Manager) newShared() *shared {
 		return nil
 	}
 	return &shared{
-		store: m.cfg.Store, locker: m.cfg.Locker, app: m.cfg.Name, process: rand.Text(),
+		store: m.cfg.Store, locker: m.cfg.Locker, turns: new(MemoryStore), app: m.cfg.Name, process: rand.Text(),
 		now: m.cfg.Now, logger: m.cfg.Logger, observe: m.observe,
 	}
 }
@@ -109,11 +110,14 @@ func (s *shared) mayAsk() bool {
 	return true
 }
 
+// load is what tells whether the Store is down: one that takes nothing more may still say who
+// is signed in, and one that takes all may not.
 func (s *shared) load(ctx context.Context, keys ...string) (found map[string][]byte, err error) {
 	err = s.call(ctx, func(ctx context.Context) (err error) {
 		found, err = s.store.Load(ctx, keys...)
 		return err
 	})
+	s.note(err)
 	return found, err
 }
 
@@ -131,11 +135,13 @@ func (s *shared) call(ctx context.Context, do func(context.Context) error) (err 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	done := func(error) {}
+	// A panic of the Store, or of the hook, ends here: nobody else would ask again, and what
+	// the Store has answered counts.
+	defer func() { _ = recover() }()
 	defer func() {
-		if recover() != nil { // of the Store, or of the hook: nobody else would ask again
+		if recover() != nil {
 			err = errStorePanic
 		}
-		s.note(err)
 		done(err)
 	}()
 	ctx, done = s.observe(ctx, "store")
@@ -187,12 +193,9 @@ func (s *shared) merge(ctx context.Context, key string, expires time.Time, add f
 }
 
 // lock waits for a lock, and not longer than patience: then the error is errLockBusy, and
-// any other one is that the Locker is down. unlock is never nil. Without a Locker everybody
-// has the lock.
+// any other one is that the Locker is down. unlock is never nil. Without a Locker the
+// requests of this process take turns, and other processes have the lock too.
 func (s *shared) lock(outer context.Context, patience time.Duration, key string) (held context.Context, unlock func(), err error) {
-	if s.locker == nil {
-		return outer, func() {}, nil
-	}
 	ctx, cancel := context.WithCancelCause(outer)
 	timer := time.AfterFunc(patience, func() { cancel(errLockBusy) })
 	held, release, err := s.acquire(ctx, key)
@@ -216,5 +219,9 @@ func (s *shared) acquire(ctx context.Context, key string) (held context.Context,
 			err = fmt.Errorf("the locker panicked: %T", p)
 		}
 	}()
-	return s.locker.Lock(ctx, "lock."+key)
+	locker := s.locker
+	if locker == nil {
+		locker = s.turns
+	}
+	return locker.Lock(ctx, "lock."+key)
 }

@@ -132,6 +132,25 @@ func TestEndsInAllProcesses(t *testing.T) {
 	})
 }
 
+// A session that ended at a process whose clock is ahead is over at once, everywhere.
+func TestEndsWhateverTheClock(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		var cfg appConfig
+		a := cluster(t, 1, newLockingStore(), mode, func(c *appConfig) { cfg = *c })[0]
+		b := a.browser()
+		b.mustSignIn("alice")
+		old := b.request("GET", "/", fetchHeaders...)
+		cfg.session.Now = func() time.Time { return a.op.Now().Add(2 * time.Minute) }
+		ahead := a.sibling(cfg)
+		b.at(ahead).post("/auth/logout")
+		if got := a.browser().lost(old); got.StatusCode != http.StatusUnauthorized {
+			t.Fatalf("%d: still signed in where the clock is behind", got.StatusCode)
+		} else if reason := problemReason(t, got); reason != ReasonSignedOut {
+			t.Errorf("reason %q", reason)
+		}
+	})
+}
+
 // The tombstone is there, and the record is not.
 func TestSignOutInTheStore(t *testing.T) {
 	store := newLockingStore()
@@ -157,6 +176,27 @@ func TestSignOutInTheStore(t *testing.T) {
 	}
 	if strings.Contains(a.logs.String(), "this process only") {
 		t.Error("the log says that it failed")
+	}
+}
+
+// A Store with no room for a tombstone still deletes: who signs out is out everywhere.
+func TestSignOutWhileTheStoreIsFull(t *testing.T) {
+	store := &MemoryStore{MaxBytes: 16 << 10}
+	nodes := cluster(t, 2, store, inStore)
+	a := nodes[0]
+	store.Now = a.op.Now
+	b := a.browser()
+	b.mustSignIn("alice")
+	old := b.request("GET", "/", fetchHeaders...)
+	room, later := make([]byte, 1), a.op.Now().Add(DefaultLifetime)
+	for i := 0; store.Save(t.Context(), fmt.Sprint("other.", i), room, later) == nil; i++ {
+	}
+	b.post("/auth/logout")
+	if got := problemReason(t, nodes[1].browser().lost(old)); got != ReasonSignedOut {
+		t.Errorf("reason %q", got)
+	}
+	if text := a.logs.String(); strings.Contains(text, "this process only") {
+		t.Errorf("the log says that it failed: %s", text)
 	}
 }
 
@@ -251,6 +291,85 @@ func TestStoreDownAtOnce(t *testing.T) {
 	store.broken(nil)
 	a.op.Advance(storePause)
 	a.wantUser(b, "alice")
+}
+
+// A part of the Store can be gone, such as a node of a cluster: whose revocations nobody has
+// seen for five minutes is not let in because others' can be had.
+func TestStoreDownForSome(t *testing.T) {
+	store := newLockingStore()
+	a := cluster(t, 1, store, func(cfg *appConfig) { cfg.op.AccessTokenTTL = time.Hour })[0]
+	b, other := a.browser(), a.browser()
+	b.mustSignIn("alice")
+	other.mustSignIn("bob")
+	a.wantUser(b, "alice")
+	gone := a.m.endedName(ticketOf(t, b).id)
+	store.broken(func(_, key string) error {
+		if key == gone {
+			return errTestStore
+		}
+		return nil
+	})
+	for range 5 {
+		a.wantUser(b, "alice")
+		a.op.Advance(time.Minute)
+		a.wantUser(other, "bob")
+	}
+	wantUnavailable(t, b)
+	a.wantUser(other, "bob")
+	a.op.Advance(storePause)
+	wantUnavailable(t, b)
+	store.broken(nil)
+	a.op.Advance(storePause)
+	a.wantUser(b, "alice")
+	store.broken(down)
+	a.wantUser(b, "alice") // five minutes from now on
+}
+
+// A Store that takes what it is given, and tells nobody what it has, is down.
+func TestStoreThatOnlyTakes(t *testing.T) {
+	store := newLockingStore()
+	a := cluster(t, 1, store, func(cfg *appConfig) { cfg.op.AccessTokenTTL = time.Hour })[0]
+	b, other := a.browser(), a.browser()
+	b.mustSignIn("alice")
+	other.mustSignIn("bob")
+	a.wantUser(b, "alice")
+	store.broken(func(operation, _ string) error {
+		if operation == "load" {
+			return errTestStore
+		}
+		return nil
+	})
+	for range 5 {
+		a.op.Advance(time.Minute)
+		if err := a.m.shared.save(t.Context(), "x", []byte("y"), a.op.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantUnavailable(t, b)
+	wantUnavailable(t, other)
+}
+
+// A Store that is full still tells who is signed in.
+func TestStoreThatTakesNothing(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		store := newLockingStore()
+		a := cluster(t, 1, store, mode)[0]
+		b := a.browser()
+		b.mustSignIn("alice")
+		store.broken(func(operation, _ string) error {
+			if operation == "save" {
+				return errTestStore
+			}
+			return nil
+		})
+		if err := a.m.RevokeUser(t.Context(), a.op.Issuer(), "bob"); !errors.Is(err, errTestStore) {
+			t.Errorf("it is not full: %v", err)
+		}
+		a.wantUser(b, "alice")
+		if n := store.asked(); n != 2 {
+			t.Errorf("%d questions", n)
+		}
+	})
 }
 
 // A sign-in whose session cannot be saved is none.
@@ -613,9 +732,9 @@ func TestEndingsMergeInTheStore(t *testing.T) {
 		want   ending
 	}{
 		{ReasonReplaced, time.Minute, ending{ReasonReplaced, now.Add(time.Minute)}},
-		{ReasonReplaced, 0, ending{ReasonReplaced, now}},
-		{ReasonSignedOut, 0, ending{ReasonSignedOut, now}},
-		{ReasonReplaced, time.Hour, ending{ReasonSignedOut, now}},
+		{ReasonReplaced, 0, ending{ReasonReplaced, time.UnixMilli(0)}}, // at once, by every clock
+		{ReasonSignedOut, 0, ending{ReasonSignedOut, time.UnixMilli(0)}},
+		{ReasonReplaced, time.Hour, ending{ReasonSignedOut, time.UnixMilli(0)}},
 	} {
 		node := nodes[i%2]
 		node.m.end(p, step.reason, now.Add(step.after))

@@ -195,7 +195,9 @@ func (f *refresher) await(ctx context.Context, want renewal, t *turn, patience t
 
 // publish saves what came of a refresh, before anybody uses it. If that fails this process
 // has it all the same, and the browser soon, or the Store with the next change.
-func (f *refresher) publish(ctx context.Context, want renewal, name string, fresh grant) grant {
+func (f *refresher) publish(ctx context.Context, want renewal, name string, fresh grant) (kept grant) {
+	kept = fresh
+	defer func() { _ = recover() }() // of a log handler: the refresh token of before is used up
 	sh := f.m.shared
 	if !f.m.keepsInStore(want.rec) {
 		f.ignore(ctx, want, f.saveResult(ctx, want, name, fresh))

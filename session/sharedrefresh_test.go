@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -855,5 +858,61 @@ func TestResultIsNoRecord(t *testing.T) {
 	}
 	if g := a.m.refresher.resultIn(sealed, want, name); g != nil {
 		t.Error("a result of nothing")
+	}
+}
+
+// A panicsHandler is a log handler that panics once somebody has said so.
+type panicsHandler struct {
+	slog.Handler
+	now *atomic.Bool
+}
+
+func (h panicsHandler) Handle(ctx context.Context, r slog.Record) error {
+	if h.now.Load() {
+		panic("boom")
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// What a refresh has brought is not lost because a hook or the log panics after it.
+func TestRefreshOutlivesThePanicsOfTheApp(t *testing.T) {
+	for _, what := range []string{"refresh", "store", "log"} {
+		bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+			var panics atomic.Bool
+			store := newLockingStore()
+			a := cluster(t, 1, store, mode, func(cfg *appConfig) {
+				if what == "log" {
+					cfg.session.Logger = slog.New(panicsHandler{slog.NewTextHandler(io.Discard, nil), &panics})
+					return
+				}
+				cfg.session.Observe = func(ctx context.Context, operation string) (context.Context, func(error)) {
+					return ctx, func(error) {
+						if panics.Load() && operation == what {
+							panic("boom")
+						}
+					}
+				}
+			})[0]
+			b := a.browser()
+			b.mustSignIn("alice")
+			want, name := wish(t, a, b)
+			store.broken(func(operation, key string) error {
+				if operation == "save" && (key != name || refreshes(a) > 0) {
+					panics.Store(true) // from the moment that the tokens are there
+					if what == "log" {
+						return errTestStore
+					}
+				}
+				return nil
+			})
+			fresh, _, err := a.m.refresher.renew(t.Context(), want)
+			if err != nil || fresh.tokens == nil || fresh.tokens.RefreshToken == want.grant.tokens.RefreshToken || refreshes(a) != 1 {
+				t.Errorf("%s: %v, %d refreshes", what, err, refreshes(a))
+			}
+			if !panics.Load() {
+				t.Error("nothing has panicked")
+			}
+			panics.Store(false)
+		})
 	}
 }

@@ -64,8 +64,8 @@ func keepError(err error) *Error {
 // came with. A session that has ended is not written, and one that is gone is not made
 // again: but if that happens while this runs, it is the tombstone that counts.
 //
-// Processes take turns by the Locker. Without one, of two changes at the same time one can
-// be lost, a matter of milliseconds.
+// Processes take turns by the Locker. Without one, of two changes at the same time in two
+// processes one can be lost, a matter of milliseconds.
 func (m *Manager) rewrite(ctx context.Context, rec *record, change func(latest *record)) error {
 	ended, name := m.endedName(rec.id), m.recordName(rec.id)
 	// A browser that hangs up ends no turn: two who write without one lose a refresh token.

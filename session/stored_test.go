@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/postern-go/postern/client/clienttest"
@@ -174,6 +176,42 @@ func TestTwoNamesAtOnce(t *testing.T) {
 			t.Errorf("value %d is %q", i, got)
 		}
 	}
+}
+
+// Requests of one process take turns also where there is no Locker, and the Store is slow.
+func TestTurnsWithoutLocker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &mapStore{}
+		a := cluster(t, 1, store, inStore)[0]
+		defer a.op.Close()
+		b := a.browser()
+		b.mustSignIn("alice")
+		a.setting()
+		var delay atomic.Int64
+		store.between = func(string) { time.Sleep(time.Duration(delay.Add(10)) * time.Millisecond) }
+		var wg sync.WaitGroup
+		for _, query := range []string{"/?one=1", "/?two=2"} {
+			r := b.request("GET", query, fetchHeaders...)
+			wg.Go(func() { b.lost(r) })
+		}
+		key, issued := revokedUser("https://op.example.com", "bob"), a.op.Now()
+		for i := range 2 {
+			v := revocation{issued: issued.Add(time.Duration(i) * time.Second), received: issued.Add(time.Duration(-i) * time.Second)}
+			wg.Go(func() {
+				if err := a.m.revoke(t.Context(), v, key); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if one, two := valueOf(t, b, "one"), valueOf(t, b, "two"); one != "1" || two != "2" {
+			t.Errorf("the values are %q and %q", one, two)
+		}
+		data, _ := store.get(a.m.revokedName(key))
+		if v, ok := revocationOf(data); !ok || !v.covers(revocation{issued: issued.Add(time.Second), received: issued}.stored()) {
+			t.Errorf("a revocation is lost: %v", v)
+		}
+	})
 }
 
 // Nobody writes out of turn because a browser, or the caller of RevokeUser, has hung up.

@@ -183,11 +183,19 @@ type answer[R any] struct {
 // start runs do in the background. Nobody needs to wait for the answer.
 func start[R any](ctx context.Context, do func(context.Context) (R, error)) <-chan answer[R] {
 	done := make(chan answer[R], 1)
-	go func() {
-		result, err := do(ctx)
-		done <- answer[R]{result, err}
-	}()
+	go func() { done <- guarded(ctx, do) }()
 	return done
+}
+
+// guarded makes an error of a panic of the client or its hooks, which would end the program.
+func guarded[R any](ctx context.Context, do func(context.Context) (R, error)) (a answer[R]) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.err = fmt.Errorf("the client panicked: %T", p)
+		}
+	}()
+	a.result, a.err = do(ctx)
+	return a
 }
 
 // failed gives an error that has nothing of what was sent: Redis repeats the arguments of a

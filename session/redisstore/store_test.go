@@ -161,3 +161,13 @@ func TestOneMissingDoesNotHideAnError(t *testing.T) {
 		t.Errorf("Load gives %v, %v", found, err)
 	}
 }
+
+// A client that panics fails, and does not end the program: nobody could recover that.
+func TestClientThatPanics(t *testing.T) {
+	store := &redisstore.Store{Client: (*redis.Client)(nil)}
+	for what, err := range everyCall(t.Context(), store) {
+		if err == nil || !strings.HasPrefix(err.Error(), "redisstore: "+what+": the client panicked: ") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

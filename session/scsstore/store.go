@@ -159,8 +159,14 @@ func (s *Store) call(ctx context.Context, do func(ctx context.Context) error) er
 	}
 }
 
-// turn calls do when there is a slot for it.
-func (s *Store) turn(ctx context.Context, do func() error) error {
+// turn calls do when there is a slot for it. It runs in goroutines of ours, where a panic of
+// the backend would end the program.
+func (s *Store) turn(ctx context.Context, do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the backend panicked: %T", p)
+		}
+	}()
 	s.once.Do(func() { s.slots = make(chan struct{}, s.calls()) })
 	select {
 	case s.slots <- struct{}{}:

@@ -179,3 +179,25 @@ func TestNotOurs(t *testing.T) {
 		t.Errorf("Load of a value that was cut gives %v, %v", found, err)
 	}
 }
+
+// A panics backend is one that was not opened.
+type panics struct{}
+
+func (panics) Delete(string) error                    { panic("secret") }
+func (panics) Find(string) ([]byte, bool, error)      { panic("secret") }
+func (panics) Commit(string, []byte, time.Time) error { panic("secret") }
+
+// A backend that panics fails, and does not end the program: nobody could recover that.
+func TestBackendThatPanics(t *testing.T) {
+	s := &Store{Backend: panics{}, Calls: 1}
+	for range 3 { // and keeps no slot
+		_, load := s.Load(t.Context(), "x")
+		for what, err := range map[string]error{
+			"load": load, "save": s.Save(t.Context(), "x", nil, time.Now().Add(time.Hour)), "delete": s.Delete(t.Context(), "x"),
+		} {
+			if err == nil || err.Error() != "scsstore: "+what+": the backend panicked: string" {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	}
+}
