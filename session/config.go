@@ -242,7 +242,7 @@ func (cfg Config) withDefaults(now func() time.Time) (Config, error) {
 	cfg.Idle = or(cfg.Idle, DefaultIdle)
 	cfg.AttemptLifetime = or(cfg.AttemptLifetime, DefaultAttemptLifetime)
 	cfg.Logger = or(cfg.Logger, slog.Default())
-	cfg.AntiForgeryHeader = http.CanonicalHeaderKey(or(cfg.AntiForgeryHeader, DefaultAntiForgeryHeader))
+	cfg.AntiForgeryHeader = or(cfg.AntiForgeryHeader, DefaultAntiForgeryHeader)
 	cfg.PublicClaims = slices.Clone(cfg.PublicClaims)
 	if cfg.PublicClaims == nil {
 		cfg.PublicClaims = []string{"sub", "name"}
