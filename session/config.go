@@ -75,7 +75,8 @@ type Config struct {
 	// or revoked by the provider, is over in all of them, and so is the result of a refresh
 	// known to all. nil: this process remembers by itself.
 	//
-	// Each request with a session asks it once, for 2 s at most. While it fails, what this
+	// Each request with a session asks it once, for 2 s at most; a refresh asks a few times
+	// more, of which no more than one waits so long. While it fails, what this
 	// process knows of revocations stands for five minutes since its last good answer. Then
 	// requests with a session are answered with 503, and their cookies stay; all others,
 	// and sign-ins, go on. A process that begins meanwhile knows nothing, and answers 503.
