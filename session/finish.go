@@ -220,6 +220,6 @@ func (m *Manager) goesOn(r *http.Request, a *attempt, out *outcome, rec *record)
 	if !same {
 		return &Error{Status: http.StatusForbidden, Reason: ReasonOtherUser, Err: client.ErrRejected}
 	}
-	rec.created, rec.expires, out.seenAt = s.presented.created, s.Expires(), s.seenAt
+	rec.created, rec.expires, rec.tried, out.seenAt = s.presented.created, s.Expires(), s.presented.tried, s.seenAt
 	return nil
 }

@@ -83,6 +83,12 @@ func notAsked(err error) bool {
 	}, refused.Code)
 }
 
+// consentAsked says that the provider knows who is there, and only wants to ask whether we may.
+func consentAsked(err error) bool {
+	var refused *client.AuthError
+	return errors.As(err, &refused) && refused.Code == "consent_required"
+}
+
 // The silent cookie says that this browser was asked. It is no secret: all that anybody
 // gains by setting it is that the browser is not asked.
 
