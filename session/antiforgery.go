@@ -42,7 +42,7 @@ func (m *Manager) checkForgery(r *http.Request) *Error {
 	if e := m.checkOrigin(r); e != nil {
 		return e
 	}
-	if values := r.Header[m.cfg.AntiForgeryHeader]; len(values) != 1 || values[0] != "1" {
+	if values := r.Header.Values(m.cfg.AntiForgeryHeader); len(values) != 1 || values[0] != "1" {
 		return &Error{Status: http.StatusForbidden, Reason: ReasonHeaderMissing,
 			Err: fmt.Errorf("the header %s: 1 is missing", m.cfg.AntiForgeryHeader)}
 	}

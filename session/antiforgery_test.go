@@ -99,6 +99,18 @@ func TestProtectTwoHeaders(t *testing.T) {
 	}
 }
 
+// The log names the header as its documentation does, or as the app has written it.
+func TestProtectNamesTheHeader(t *testing.T) {
+	for given, want := range map[string]string{"": "X-CSRF", "x-mine": "x-mine"} {
+		a := newApp(t, func(cfg *appConfig) { cfg.session.AntiForgeryHeader = given })
+		a.mux.Handle("/api/", a.m.Protect(http.HandlerFunc(a.page)))
+		a.browser().get("/api/x", fetchHeaders...)
+		if !strings.Contains(a.logs.String(), "the header "+want+": 1 is missing") {
+			t.Errorf("the log: %s", a.logs)
+		}
+	}
+}
+
 func TestProtectOwnHeader(t *testing.T) {
 	a := newApp(t, func(cfg *appConfig) { cfg.session.AntiForgeryHeader = "x-mine" })
 	a.mux.Handle("/api/", a.m.Protect(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "passed") })))

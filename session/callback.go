@@ -173,6 +173,7 @@ func (m *Manager) answerCallback(w http.ResponseWriter, r *http.Request, state s
 		return
 	}
 	m.replaceSessions(r, out.began, &rec)
+	out.told()
 	switch out.mode {
 	case modePopup:
 		m.writePopup(w)

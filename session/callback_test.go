@@ -418,7 +418,8 @@ func TestTooLargeSession(t *testing.T) {
 	for i := range groups {
 		groups[i] = strings.Repeat(string(rune('a'+i%26)), 10) + strings.Repeat("x", i%17)
 	}
-	a := newApp(t, func(cfg *appConfig) {
+	var w witness
+	a := newApp(t, w.listen, func(cfg *appConfig) {
 		cfg.op.Users = []clienttest.User{{Subject: "alice", Claims: map[string]any{"groups": groups}}}
 	})
 	b := a.browser()
@@ -431,6 +432,9 @@ func TestTooLargeSession(t *testing.T) {
 	}
 	if b.cookie("") != "" || slices.Contains(b.jar.names(), "__Host-postern.1") {
 		t.Errorf("cookies: %q", b.jar.names())
+	}
+	if len(w.events) > 0 || strings.Contains(a.logs.String(), "session: signed in") {
+		t.Errorf("nobody has signed in: events %v, log %s", w.events, a.logs)
 	}
 }
 

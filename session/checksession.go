@@ -22,8 +22,9 @@ import (
 //
 // It asks a frame of the provider's every five seconds. When that says that something has
 // changed, the provider is asked once whether the same user is still there (prompt of none,
-// in a frame). If so, the session goes on, with its values and until its own end; if not, it
-// ends here, without a word to the provider.
+// in a frame). If so, the session goes on, with its values and scopes and until its own end,
+// and with the ID token that says how the user is signed in there by now; if not, it ends
+// here, without a word to the provider.
 //
 // Where a browser keeps the provider's cookies from frames, which is the default of most,
 // the provider's frame says "changed" at once, and a second time after asking: then nobody can
@@ -148,7 +149,7 @@ func (m *Manager) recheck(w http.ResponseWriter, r *http.Request, s *Session) {
 		return
 	}
 	opts := &LoginOptions{Provider: s.presented.provider, ReturnTo: "/"}
-	a, err := m.newAttempt(r, s.provider, opts, loginPurpose{mode: modeFrame, prompt: "none", idToken: s.IDToken()})
+	a, err := m.newAttempt(r, s.provider, opts, loginPurpose{session: s, mode: modeFrame, prompt: "none", idToken: s.IDToken()})
 	if err == nil && !byQuery(a.login) {
 		err = errNotByQuery
 	}

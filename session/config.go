@@ -7,14 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/postern-go/postern/client"
-	"github.com/postern-go/postern/internal/loopback"
 )
 
 // Defaults of Config.
@@ -78,7 +75,8 @@ type Config struct {
 	// or revoked by the provider, is over in all of them, and so is the result of a refresh
 	// known to all. nil: this process remembers by itself.
 	//
-	// Each request with a session asks it once, for 2 s at most. While it fails, what this
+	// Each request with a session asks it once, for 2 s at most; a refresh asks a few times
+	// more, of which no more than one waits so long. While it fails, what this
 	// process knows of revocations stands for five minutes since its last good answer. Then
 	// requests with a session are answered with 503, and their cookies stay; all others,
 	// and sign-ins, go on. A process that begins meanwhile knows nothing, and answers 503.
@@ -239,8 +237,8 @@ func (Config) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalJSON encodes "[redacted]".
 func (Config) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
-// withDefaults fills in the zero fields, and checks the others. Cookie names,
-// secrets and providers are left to their makers.
+// withDefaults fills in the zero fields, and checks all. Cookie names, secrets and providers
+// are left to their makers.
 func (cfg Config) withDefaults(now func() time.Time) (Config, error) {
 	cfg.Name = or(cfg.Name, DefaultName)
 	cfg.Prefix = or(cfg.Prefix, DefaultPrefix)
@@ -248,7 +246,7 @@ func (cfg Config) withDefaults(now func() time.Time) (Config, error) {
 	cfg.Idle = or(cfg.Idle, DefaultIdle)
 	cfg.AttemptLifetime = or(cfg.AttemptLifetime, DefaultAttemptLifetime)
 	cfg.Logger = or(cfg.Logger, slog.Default())
-	cfg.AntiForgeryHeader = http.CanonicalHeaderKey(or(cfg.AntiForgeryHeader, DefaultAntiForgeryHeader))
+	cfg.AntiForgeryHeader = or(cfg.AntiForgeryHeader, DefaultAntiForgeryHeader)
 	cfg.PublicClaims = slices.Clone(cfg.PublicClaims)
 	if cfg.PublicClaims == nil {
 		cfg.PublicClaims = []string{"sub", "name"}
@@ -267,19 +265,7 @@ func (cfg Config) withDefaults(now func() time.Time) (Config, error) {
 	if locker, ok := cfg.Store.(Locker); ok && cfg.Locker == nil {
 		cfg.Locker = locker
 	}
-	if cfg.SessionsInStore && cfg.Store == nil {
-		return cfg, errors.New("SessionsInStore without a Store")
-	}
-	if _, memory := cfg.Store.(*MemoryStore); cfg.Store != nil && !memory && len(cfg.Secrets) == 0 {
-		return cfg, errors.New("a Store without Secrets: processes that share sessions need the same ones: " + howToMakeASecret)
-	}
-	if cfg.FrontChannelWithoutCookie && cfg.Store == nil {
-		return cfg, errors.New("FrontChannelWithoutCookie without a Store")
-	}
-	if cfg.Locker != nil && cfg.Store == nil {
-		return cfg, errors.New("a Locker without a Store, where those who wait would find what came of it")
-	}
-	return cfg, errors.Join(cfg.checkPaths(), cfg.checkLimits(), cfg.checkLogout(), checkAntiForgeryHeader(cfg.AntiForgeryHeader))
+	return cfg, errors.Join(cfg.checkStore(), cfg.checkPaths(), cfg.checkLimits(), cfg.checkLogout(), checkAntiForgeryHeader(cfg.AntiForgeryHeader))
 }
 
 // or is the first of two that is not zero.
@@ -289,123 +275,4 @@ func or[T comparable](value, fallback T) T {
 		return fallback
 	}
 	return value
-}
-
-func (cfg *Config) checkPaths() error {
-	if err := checkPath("LoginPath", cfg.LoginPath); err != nil {
-		return err
-	}
-	if err := checkPath("LogoutPath", cfg.LogoutPath); err != nil {
-		return err
-	}
-	if cfg.LoginPath == "/" || cfg.LogoutPath == "/" {
-		return errors.New(`LoginPath and LogoutPath cannot be "/", which would be every path that nobody else has`)
-	}
-	if cfg.LoginPath == cfg.LogoutPath {
-		return fmt.Errorf("LoginPath and LogoutPath are both %q", cut(cfg.LoginPath))
-	}
-	for _, field := range [...][2]string{{"LoginPath", cfg.LoginPath}, {"LogoutPath", cfg.LogoutPath}} {
-		if cfg.isRoute(field[1]) {
-			return fmt.Errorf("%s: %q is another route of this package", field[0], cut(field[1]))
-		}
-	}
-	return nil
-}
-
-// checkPath takes what can stand in a pattern of http.ServeMux as it is.
-func checkPath(field, p string) error {
-	if !strings.HasPrefix(p, "/") {
-		return fmt.Errorf("%s: %q does not start with a slash", field, cut(p))
-	}
-	if path.Clean(p) != p || strings.ContainsAny(p, "{}?#%\\ ") {
-		return fmt.Errorf("%s: %q is not a plain path", field, cut(p))
-	}
-	if _, ok := localAddress(p); !ok {
-		return fmt.Errorf("%s: %q is not a local address", field, cut(p))
-	}
-	return nil
-}
-
-func (cfg *Config) checkLimits() error {
-	switch {
-	case cfg.Lifetime < 0 || cfg.Idle < 0 || cfg.AttemptLifetime < 0:
-		return errors.New("one of Lifetime, Idle and AttemptLifetime is negative")
-	case cfg.CookieBudget < 0:
-		return errors.New("a negative CookieBudget")
-	case cfg.SameSite == http.SameSiteNoneMode:
-		return errors.New("SameSite: None would send the session along with every site's requests: use Lax or Strict")
-	case cfg.SameSite < 0 || cfg.SameSite > http.SameSiteNoneMode:
-		return fmt.Errorf("SameSite: unknown value %d", cfg.SameSite)
-	}
-	return nil
-}
-
-func (cfg *Config) checkLogout() error {
-	if cfg.AfterLogout != "" {
-		if _, ok := localAddress(cfg.AfterLogout); !ok {
-			return fmt.Errorf("AfterLogout: %q is not a local address", cut(cfg.AfterLogout))
-		}
-	}
-	if cfg.PostLogoutRedirectURL != "" {
-		if _, err := parseWebURL(cfg.PostLogoutRedirectURL); err != nil {
-			return fmt.Errorf("PostLogoutRedirectURL: %w", err)
-		}
-	}
-	for i, address := range cfg.LogoutReturns {
-		if _, ok := localAddress(address); ok {
-			continue
-		}
-		if len(address) > maxAddress {
-			return fmt.Errorf("LogoutReturns[%d] has more than %d bytes", i, maxAddress)
-		}
-		if _, err := parseWebURL(address); err != nil {
-			return fmt.Errorf("LogoutReturns[%d]: %w", i, err)
-		}
-	}
-	return nil
-}
-
-// checkRedirectURL refuses what no handler of ours could answer.
-func (cfg *Config) checkRedirectURL(raw string) (*url.URL, error) {
-	u, err := parseWebURL(raw)
-	if err != nil {
-		return nil, fmt.Errorf("the client's redirect URL: %w", err)
-	}
-	if p := u.EscapedPath(); p != "" && path.Clean(p) != strings.TrimSuffix(p, "/") && p != "/" {
-		return nil, fmt.Errorf("the client's redirect URL has the path %q, which http.ServeMux would clean", cut(p))
-	}
-	switch {
-	case u.Path == "" || u.Path == "/":
-		// The callback would stand in the place of the app's own front page.
-		return nil, errors.New("the client's redirect URL needs a path of its own, such as /auth/callback")
-	case u.Path == cfg.LoginPath || u.Path == cfg.LogoutPath || cfg.isRoute(u.Path):
-		return nil, fmt.Errorf("the client's redirect URL has the path %q, which is another route of this package", cut(u.Path))
-	}
-	return u, nil
-}
-
-// parseWebURL takes https, and http on a loopback host: what a browser sends to
-// us, and to nobody on the way.
-func parseWebURL(raw string) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil, strings.ContainsFunc(raw, func(c rune) bool { return c <= ' ' || c > '~' }):
-		return nil, errors.New("not a URL")
-	case raw == "":
-		return nil, errors.New("it is missing")
-	case u.User != nil || u.Opaque != "" || u.Host == "" || u.Fragment != "":
-		return nil, fmt.Errorf("%q is not an absolute URL without user and fragment", cut(u.Redacted()))
-	case u.Scheme == "https", u.Scheme == "http" && loopback.Host(u.Hostname()):
-		return u, nil
-	}
-	return nil, fmt.Errorf("%q is neither https nor http on a loopback host", cut(u.Redacted()))
-}
-
-// cut shortens foreign text for an error or the log.
-func cut(s string) string {
-	const most = 64
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "..."
 }

@@ -8,7 +8,7 @@ import (
 
 // What happened to a session.
 const (
-	EventLogin   = "login"   // somebody signed in
+	EventLogin   = "login"   // somebody signed in: told once, with the first answer that has the cookie, before it goes out
 	EventRefresh = "refresh" // the tokens were refreshed, or could not be: see Event.Err
 	EventLogout  = "logout"  // somebody signed out here
 	EventExpired = "expired" // a request came with a session that was over: Event.Reason says why

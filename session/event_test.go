@@ -114,6 +114,32 @@ func TestNoEventWithoutLogin(t *testing.T) {
 	w.want(t, "login begins", "login ends", "callback begins", "callback ends: "+ReasonLoginRefused)
 }
 
+// One sign-in is told of once, however often its answer comes; and to begin with only when a
+// browser is given its cookie.
+func TestLoginIsToldOnce(t *testing.T) {
+	var w witness
+	a := newApp(t, w.listen)
+	b := a.browser()
+	callback := b.callbackOf(b.begin("/"), "alice")
+	budget := a.m.cookies.budget
+	a.m.cookies.budget = attemptRoom
+	resp := b.lost(b.request("GET", callback, fromProvider...))
+	if a.wantPage(resp, http.StatusInternalServerError, ReasonTooLarge); len(w.events) > 0 {
+		t.Errorf("events %v", w.events)
+	}
+	a.m.cookies.budget = budget
+	var requests sync.WaitGroup
+	for range 10 {
+		r := b.request("GET", callback, fromProvider...)
+		requests.Go(func() { b.lost(r) })
+	}
+	requests.Wait()
+	b.get(callback, fromProvider...)
+	if a.wantUser(b, "alice"); len(w.events) != 1 || w.events[0].Type != EventLogin || w.events[0].Subject != "alice" {
+		t.Errorf("events %v", w.events)
+	}
+}
+
 // With several providers an event names the one of the session.
 func TestEventsNameTheProvider(t *testing.T) {
 	var events []Event

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-go/postern/client"
@@ -25,6 +26,14 @@ type outcome struct {
 	mode     loginMode
 	seenAt   time.Time // of the session that goes on in a frame
 	err      *Error
+	tell     atomic.Pointer[func()] // that somebody has signed in; nil: nobody has, or it is told
+}
+
+// told says that the browser is given the session now: an answer before may have failed.
+func (out *outcome) told() {
+	if tell := out.tell.Swap(nil); tell != nil {
+		(*tell)()
+	}
 }
 
 // wrong is what went wrong, if anything did: who only asked whether somebody is signed in
@@ -82,8 +91,12 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 	if continued {
 		return out
 	}
-	m.log(r, slog.LevelInfo, "session: signed in", slog.String("session", rec.id.hash()))
-	m.emit(ctx, eventOf(EventLogin, rec))
+	ctx = context.WithoutCancel(ctx)
+	tell := func() {
+		m.log(r, slog.LevelInfo, "session: signed in", slog.String("session", rec.id.hash()))
+		m.emit(ctx, eventOf(EventLogin, rec))
+	}
+	out.tell.Store(&tell)
 	return out
 }
 
@@ -207,6 +220,6 @@ func (m *Manager) goesOn(r *http.Request, a *attempt, out *outcome, rec *record)
 	if !same {
 		return &Error{Status: http.StatusForbidden, Reason: ReasonOtherUser, Err: client.ErrRejected}
 	}
-	rec.created, rec.expires, out.seenAt = s.presented.created, s.Expires(), s.seenAt
+	rec.created, rec.expires, rec.tried, out.seenAt = s.presented.created, s.Expires(), s.presented.tried, s.seenAt
 	return nil
 }

@@ -90,7 +90,7 @@ func (m *Manager) Login(w http.ResponseWriter, r *http.Request, opts *LoginOptio
 // A loginPurpose is what a sign-in is for, beside its options.
 type loginPurpose struct {
 	demand    *Demand            // nil: none
-	session   *Session           // what a demand is about; it may have nobody who is signed in
+	session   *Session           // what it is about; it may have nobody who is signed in; nil: none
 	mode      loginMode          // zero: modePage
 	prompt    string             // empty: none
 	idToken   *jwtverify.IDToken // whose user it is about; nil: anybody
@@ -166,12 +166,9 @@ func (m *Manager) newAttempt(r *http.Request, p *provider, opts *LoginOptions, w
 		}
 	}
 	var tried demandKey
+	askScopes(authorize, p.rp.Scopes(), why.session.scopesAt(p))
 	if why.demand != nil {
-		var held []string
-		if s := why.session; s.SignedIn() && s.presented.provider == p.name {
-			held = s.tokens().Scope
-		}
-		why.demand.put(authorize, p.rp.Scopes(), held)
+		why.demand.put(authorize, p.rp.Scopes())
 		tried = why.demand.triedIn(why.session, m.cfg.Now())
 	}
 	if why.prompt != "" {

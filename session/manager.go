@@ -24,16 +24,16 @@ type Manager struct {
 	cookies     *cookies
 	crossOrigin *http.CrossOriginProtection
 
-	shared    *shared // nil: there is no Store
-	refresher *refresher
-	callbacks *callbacks
-	ended     *memory[ending]   // by session: what the cookies of old must not undo
-	replaced  *memory[presence] // by session: the ones before and after it, see besides
-	revoked   *memory[revocation]
-	failing   *memory[time.Time] // by session: since when the Store fails for it
-	told      *memory[struct{}]  // by session: that it is over
-	values    *memory[values]    // by session: what Set wrote and the browser may not have yet
-	logouts   *memory[struct{}]  // logout tokens that have done their work
+	shared     *shared // nil: there is no Store
+	refresher  *refresher
+	callbacks  *callbacks
+	ended      *memory[ending]   // by session: what the cookies of old must not undo
+	replaced   *memory[presence] // by session: the ones before and after it, see besides
+	revoked    *memory[revocation]
+	unanswered *memory[time.Time] // by session: since when the Store fails for it
+	told       *memory[struct{}]  // by session: that it is over
+	values     *memory[values]    // by session: what Set wrote and the browser may not have yet
+	logouts    *memory[struct{}]  // logout tokens that have done their work
 
 	page *template.Template
 }
@@ -100,15 +100,15 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 	cfg.Secrets = nil // the sealer has what was derived of them
 	m := &Manager{
 		providers: providers, cfg: cfg, origin: redirect, cookies: cookies, crossOrigin: crossOrigin,
-		callbacks: newCallbacks(cfg.Now),
-		ended:     newMemory[ending](maxEnded),
-		replaced:  newMemory[presence](2 * maxValues),
-		revoked:   newMemory[revocation](maxEnded),
-		failing:   newMemory[time.Time](maxEnded),
-		told:      newMemory[struct{}](maxEnded),
-		values:    newMemory[values](maxValues),
-		logouts:   newMemory[struct{}](maxLogouts),
-		page:      pageTemplate(),
+		callbacks:  newCallbacks(cfg.Now),
+		ended:      newMemory[ending](maxEnded),
+		replaced:   newMemory[presence](2 * maxValues),
+		revoked:    newMemory[revocation](maxEnded),
+		unanswered: newMemory[time.Time](maxEnded),
+		told:       newMemory[struct{}](maxEnded),
+		values:     newMemory[values](maxValues),
+		logouts:    newMemory[struct{}](maxLogouts),
+		page:       pageTemplate(),
 	}
 	m.shared, m.refresher = m.newShared(), newRefresher(m)
 	return m, nil

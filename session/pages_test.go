@@ -6,6 +6,7 @@ import (
 	"html"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -379,6 +380,58 @@ func TestCheckSessionKeepsNobodyAwake(t *testing.T) {
 	w.wantUser(w.browser, "alice")
 	w.op.Advance(time.Second)
 	w.wantUser(w.browser, "nobody: "+ReasonIdle)
+}
+
+// Asking whether the user is still there takes nothing back of a session that has been stepped
+// up: neither the acr, which the provider shows again, nor a scope, nor what has been tried.
+func TestCheckSessionKeepsWhatASessionHas(t *testing.T) {
+	w := newWatched(t)
+	demand := &Demand{ACR: []string{"gold"}, Scopes: []string{"orders"}}
+	w.mux.Handle("/paid", w.m.Require(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.m.StepUp(rw, r, demand)
+	})))
+	back, err := w.atProvider.SignIn(w.get("/paid").Header.Get("Location"), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.wantRedirect(w.get(back.RequestURI(), fromProvider...), "/paid")
+	var before, after record
+	keep := func(rec *record) func(*http.Request, *Session) {
+		return func(_ *http.Request, s *Session) { *rec = *s.presented }
+	}
+	w.open = keep(&before)
+	w.wantUser(w.browser, "alice")
+	if got := w.recheck(w.data()["recheck"]); got != frameSame {
+		t.Fatalf("%s; log: %s", got, w.logs)
+	}
+	w.open = keep(&after)
+	w.wantUser(w.browser, "alice")
+	if before.tokens.IDToken.ACR != "gold" || after.tokens.IDToken.ACR != "gold" {
+		t.Errorf("acr %q, before %q", after.tokens.IDToken.ACR, before.tokens.IDToken.ACR)
+	}
+	if !slices.Contains(before.tokens.Scope, "orders") || !slices.Contains(after.tokens.Scope, "orders") {
+		t.Errorf("scopes %q, before %q", after.tokens.Scope, before.tokens.Scope)
+	}
+	if before.tried == (demandKey{}) || after.tried != before.tried {
+		t.Errorf("tried %v, before %v", after.tried, before.tried)
+	}
+	if after.identity.user() != before.identity.user() || !after.created.Equal(before.created) {
+		t.Errorf("another identity")
+	}
+}
+
+// Whoever comes back from the frame without an ID token has left (Session Management 3.1): it
+// may be another user, who was never asked for consent.
+func TestCheckSessionWithoutIDToken(t *testing.T) {
+	for _, code := range []string{"login_required", "consent_required", "interaction_required", "account_selection_required"} {
+		w := newWatched(t)
+		asked := authRequest(t, w.get(w.data()["recheck"], inFrame...))
+		answer := url.Values{"error": {code}, "state": {asked.Get("state")}, "iss": {w.op.Issuer()}}
+		resp := w.get("/auth/callback?"+answer.Encode(), "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "cross-site")
+		if text := body(resp); !strings.Contains(text, `data-result="`+frameGone+`"`) {
+			t.Errorf("%s: %s, want %s; log: %s", code, text, frameGone, w.logs)
+		}
+	}
 }
 
 // With Config.IdentityOnly a frame brings no tokens into the session.

@@ -56,7 +56,7 @@ func named(name string, names, prefixes []string) bool {
 // address of ours. The token comes later.
 func (m *Manager) cleanRequest(h http.Header, in *http.Request) {
 	for name := range h {
-		if !passesOn(name) || name == m.cfg.AntiForgeryHeader {
+		if !passesOn(name) || strings.EqualFold(name, m.cfg.AntiForgeryHeader) {
 			delete(h, name)
 		}
 	}

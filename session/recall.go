@@ -76,18 +76,18 @@ func (m *Manager) learnEnding(ctx context.Context, p presence) bool {
 // unheard says that every answer about this session has failed for too long, whatever the
 // Store says about others: a part of it may be gone.
 func (m *Manager) unheard(rec *record, err error) bool {
-	if err == nil && m.failing.empty() {
+	if err == nil && m.unanswered.empty() {
 		return false
 	}
 	key, now := keyOf("failing", string(rec.id[:])), m.cfg.Now()
 	if err == nil {
-		m.failing.forget(key)
+		m.unanswered.forget(key)
 		return false
 	}
-	since, ok := m.failing.get(key, now)
+	since, ok := m.unanswered.get(key, now)
 	if !ok {
 		since = now
-		m.failing.put(key, since, now, m.ends(rec))
+		m.unanswered.put(key, since, now, m.ends(rec))
 	}
 	return now.Sub(since) >= storeTrust
 }

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// storeTimeout is for one call. A request waits for one, a sign-out for a few.
+	// storeTimeout is for one call. A request waits for one, a sign-out for a few, and a
+	// refresh as its patience says.
 	storeTimeout = 2 * time.Second
 	// storePause is how long after a failure no request asks the Store: one that hangs
 	// delays a request every three seconds, and not each.
@@ -88,6 +89,13 @@ func (s *shared) stale() bool {
 	return s.now().Sub(s.answered) >= storeTrust
 }
 
+// failing says that the last call failed.
+func (s *shared) failing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.failed.IsZero()
+}
+
 // ask loads for a request, if the Store may be asked at the moment.
 func (s *shared) ask(ctx context.Context, keys ...string) (map[string][]byte, error) {
 	if !s.mayAsk() {
@@ -132,7 +140,8 @@ func (s *shared) delete(ctx context.Context, key string) error {
 // call does not end with ctx: a browser that hangs up shall neither keep a revocation from
 // being read nor one from being written.
 func (s *shared) call(ctx context.Context, do func(context.Context) error) (err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	p, begin := patienceOf(ctx), time.Now()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.of(storeTimeout))
 	defer cancel()
 	done := func(error) {}
 	// A panic of the Store, or of the hook, ends here: nobody else would ask again, and what
@@ -142,6 +151,7 @@ func (s *shared) call(ctx context.Context, do func(context.Context) error) (err 
 		if recover() != nil {
 			err = errStorePanic
 		}
+		p.learn(err, time.Since(begin))
 		done(err)
 	}()
 	ctx, done = s.observe(ctx, "store")
@@ -192,12 +202,13 @@ func (s *shared) merge(ctx context.Context, key string, expires time.Time, add f
 	return errContested
 }
 
-// lock waits for a lock, and not longer than patience: then the error is errLockBusy, and
+// lock waits for a lock, and not longer than most: then the error is errLockBusy, and
 // any other one is that the Locker is down. unlock is never nil. Without a Locker the
 // requests of this process take turns, and other processes have the lock too.
-func (s *shared) lock(outer context.Context, patience time.Duration, key string) (held context.Context, unlock func(), err error) {
+func (s *shared) lock(outer context.Context, most time.Duration, key string) (held context.Context, unlock func(), err error) {
 	ctx, cancel := context.WithCancelCause(outer)
-	timer := time.AfterFunc(patience, func() { cancel(errLockBusy) })
+	p, begin := patienceOf(outer), time.Now()
+	timer := time.AfterFunc(p.of(most), func() { cancel(errLockBusy) })
 	held, release, err := s.acquire(ctx, key)
 	if !timer.Stop() && err == nil { // it came too late, and held has ended too
 		release()
@@ -208,6 +219,8 @@ func (s *shared) lock(outer context.Context, patience time.Duration, key string)
 	}
 	if errors.Is(context.Cause(ctx), errLockBusy) {
 		err = errLockBusy
+	} else {
+		p.learn(err, time.Since(begin))
 	}
 	cancel(nil)
 	return outer, func() {}, err

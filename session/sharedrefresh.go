@@ -54,10 +54,11 @@ type turn struct {
 //
 // While the Locker is down, or there is none, the mark does as well as it can. While the
 // Store is down, sessions in cookies refresh as if there was none, and those in it do not:
-// what came of it could not be saved.
+// what came of it could not be saved. Nobody waits for it in full more than once.
 func (f *refresher) renewShared(ctx context.Context, want renewal) (fresh grant, found bool, err error) {
 	sh := f.m.shared
 	t := turn{name: sh.key(kindRefresh, string(want.rec.id[:]), want.grant.tokens.RefreshToken)}
+	ctx = sh.patiently(ctx, t.name)
 	held, unlock, lockErr := sh.lock(ctx, lockPatience, t.name)
 	defer unlock()
 	t.exclusive = sh.locker != nil && lockErr == nil
@@ -179,8 +180,8 @@ func (f *refresher) recordIn(found map[string][]byte, want renewal, name string)
 }
 
 // await gives another process that has begun the time to end.
-func (f *refresher) await(ctx context.Context, want renewal, t *turn, patience time.Duration, going func() bool) error {
-	for deadline := time.Now().Add(patience); t.newer == nil && going() && time.Now().Before(deadline); {
+func (f *refresher) await(ctx context.Context, want renewal, t *turn, most time.Duration, going func() bool) error {
+	for deadline := time.Now().Add(most); t.newer == nil && going() && time.Now().Before(deadline); {
 		select {
 		case <-time.After(markInterval):
 		case <-ctx.Done():

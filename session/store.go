@@ -38,7 +38,9 @@ type Store interface {
 // that rotates. A [Store] that is one too is used as one, without being told.
 // Implementations are safe for concurrent use.
 type Locker interface {
-	// Lock waits until the caller has the lock of key, or ctx ends. The lock is a lease,
+	// Lock waits until the caller has the lock of key, or ctx ends. Where nobody knows who has
+	// it, as while a server does not answer, it fails within some seconds: to wait on would
+	// look as if another process had it. The lock is a lease,
 	// renewed until unlock is called, so that a process that dies holds nobody up for
 	// long, and one that is slow keeps it. The context held is made of ctx and ends when
 	// the lease is lost, or by unlock. unlock gives the lock back, may be called again, and

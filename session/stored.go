@@ -108,7 +108,11 @@ func (s *Session) fits(rec *record) error {
 func (s *Session) writeStored(h http.Header, g grant, now time.Time) bool {
 	unsaved := len(s.changes) > 0 || g.tokens != s.presented.tokens && !g.kept
 	if unsaved {
-		err := s.m.rewrite(s.r.Context(), s.presented, func(latest *record) {
+		ctx := s.r.Context()
+		if len(s.changes) == 0 { // it is the refresh that has just not been saved
+			ctx = s.m.shared.patiently(ctx, s.m.recordName(s.presented.id))
+		}
+		err := s.m.rewrite(ctx, s.presented, func(latest *record) {
 			saved := latest.saved
 			latest.take(s.m.refresher.newest(latest.id, latest.grant(), now))
 			latest.saved = after(later(saved, latest.saved), now)
