@@ -13,16 +13,7 @@ import (
 
 // A Demand is what a sign-in must show beyond who somebody is. As the error of a
 // [Rule] it says that the session lacks it, and that signing in once more may help
-// (OpenID Connect Core 3.1.2.1, RFC 9470). With several fields it wants all of that of one
-// sign-in, where several rules would each lead to one:
-//
-//	func strongAndFresh(r *http.Request, s *session.Session) error {
-//		fresh := 5 * time.Minute
-//		if session.HasACR("mfa")(r, s) == nil && session.AuthenticatedWithin(fresh)(r, s) == nil {
-//			return nil
-//		}
-//		return &session.Demand{ACR: []string{"mfa"}, MaxAge: &fresh}
-//	}
+// (OpenID Connect Core 3.1.2.1, RFC 9470). What is in several fields is wanted of one sign-in.
 type Demand struct {
 	// MaxAge is how long ago the user may have signed in at the provider, in whole seconds. If
 	// Config.Authorize asks for less, that holds. nil: it does not matter.
@@ -67,6 +58,45 @@ func (d *Demand) check() error {
 		}
 	}
 	return nil
+}
+
+// and is what one sign-in has to show for two demands; where none can, that for the first, and
+// the next one is for the other. d may be nil: then there is one demand only.
+func (d *Demand) and(more *Demand) *Demand {
+	if d == nil {
+		return more
+	}
+	both := *d
+	both.ACR = acrOfBoth(d.ACR, more.ACR)
+	if d.Provider != more.Provider || both.ACR == nil && len(d.ACR) > 0 {
+		return d
+	}
+	if more.MaxAge != nil && (d.MaxAge == nil || *more.MaxAge < *d.MaxAge) {
+		both.MaxAge = more.MaxAge
+	}
+	both.Scopes = slices.Clone(d.Scopes)
+	for _, scope := range more.Scopes {
+		if !slices.Contains(both.Scopes, scope) {
+			both.Scopes = append(both.Scopes, scope)
+		}
+	}
+	return &both
+}
+
+// acrOfBoth are those of a that are in b too, where an empty list stands for any; nil: none.
+func acrOfBoth(a, b []string) (both []string) {
+	if len(a) == 0 {
+		return b
+	}
+	if len(b) == 0 {
+		return a
+	}
+	for _, acr := range a {
+		if slices.Contains(b, acr) {
+			both = append(both, acr)
+		}
+	}
+	return both
 }
 
 // A demandKey stands for a Demand in a session: what its sign-in was already for. The last

@@ -26,12 +26,11 @@ import (
 // itself; if a cookie is set, never.
 func (m *Manager) Require(next http.Handler) http.Handler { return m.Guard()(next) }
 
-// Guard is Require with rules, all of which must hold. The first that does not decides the
-// answer: a new sign-in, where that may help (see StepUp), or a 403; the log has its error.
-//
-// They are asked one by one, so two that a user fails are two sign-ins, and who comes
-// without a session signs in once before that. A page that wants several things of one
-// sign-in has a Rule that returns a Demand of them all: see [Demand].
+// Guard is Require with rules, all of which must hold. The first that refuses a request for
+// good decides the answer, a 403, and the log has its error. If there is none, what the others
+// demand is asked of one new sign-in (see StepUp): the least age, all scopes, and an acr that
+// all of them take. Demands that no sign-in could meet together come one after the other. Who
+// comes without a session signs in first, and is asked for more after that.
 func (m *Manager) Guard(rules ...Rule) func(http.Handler) http.Handler {
 	rules = slices.Clone(rules)
 	return func(next http.Handler) http.Handler {
@@ -102,14 +101,35 @@ func (m *Manager) admit(w http.ResponseWriter, r *http.Request, s *Session, rule
 		m.fail(w, r, &Error{Status: http.StatusUnauthorized, Reason: s.reason, StartAgain: m.cfg.LoginPath})
 		return false
 	}
+	return m.keepsRules(w, r, s, rules)
+}
+
+// keepsRules says whether all rules let a request pass. A 403 comes before any sign-in, which
+// would be in vain.
+func (m *Manager) keepsRules(w http.ResponseWriter, r *http.Request, s *Session, rules []Rule) bool {
+	var lacking *Demand
 	for _, rule := range rules {
-		if err := rule(r, s); err != nil {
-			m.refuse(w, r, s, err)
+		var d *Demand
+		switch err := rule(r, s); {
+		case err == nil:
+		case !errors.As(err, &d):
+			m.refuse(w, r, err)
 			return false
+		case d == nil:
+			m.refuse(w, r, errNilDemand)
+			return false
+		default:
+			lacking = lacking.and(s.complete(d))
 		}
+	}
+	if lacking != nil {
+		m.stepUp(w, r, s, lacking)
+		return false
 	}
 	return true
 }
+
+var errNilDemand = errors.New("the error of a rule is a *Demand that is nil, which is an error all the same")
 
 var errAroundCallback = errors.New("Require or Guard stands around the callback route: register Routes outside of it")
 

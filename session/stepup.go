@@ -97,18 +97,13 @@ func (s *Session) inVain(d *Demand) bool {
 	return tried == d.key() && (lasting || justNow)
 }
 
-// refuse answers what a rule does not let pass.
-func (m *Manager) refuse(w http.ResponseWriter, r *http.Request, s *Session, err error) {
-	var d *Demand
+// refuse answers what a rule does not let pass, and no sign-in would change.
+func (m *Manager) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var e *Error
-	switch {
-	case errors.As(err, &d):
-		m.stepUp(w, r, s, d)
-	case errors.As(err, &e):
-		m.fail(w, r, e)
-	default:
-		m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: ReasonRule, Err: err})
+	if !errors.As(err, &e) {
+		e = &Error{Status: http.StatusForbidden, Reason: ReasonRule, Err: err}
 	}
+	m.fail(w, r, e)
 }
 
 // stepUpAddress is the login route with a demand. It is sealed: what is asked of the

@@ -315,11 +315,14 @@ func TestStepUpsDoNotGoInCircles(t *testing.T) {
 		status  int
 		signIns int
 	}{
-		"two scopes":           {[]Rule{HasScope("orders:read"), HasScope("files:read")}, http.StatusOK, 2},
-		"acr and scope":        {[]Rule{HasACR("gold"), HasScope("orders:read")}, http.StatusOK, 2},
-		"scope and acr":        {[]Rule{HasScope("orders:read"), HasACR("gold")}, http.StatusOK, 2},
-		"scope, acr and fresh": {[]Rule{HasScope("orders:read"), HasACR("gold"), AuthenticatedWithin(time.Minute)}, http.StatusOK, 2},
+		"two scopes":           {[]Rule{HasScope("orders:read"), HasScope("files:read")}, http.StatusOK, 1},
+		"acr and scope":        {[]Rule{HasACR("gold"), HasScope("orders:read")}, http.StatusOK, 1},
+		"scope and acr":        {[]Rule{HasScope("orders:read"), HasACR("gold")}, http.StatusOK, 1},
+		"scope, acr and fresh": {[]Rule{HasScope("orders:read"), HasACR("gold"), AuthenticatedWithin(time.Minute)}, http.StatusOK, 1},
+		"acr of both lists":    {[]Rule{HasACR("silver", "gold"), HasACR("gold", "blue")}, http.StatusOK, 1},
 		"two acr at once":      {[]Rule{HasACR("gold"), HasACR("silver")}, http.StatusForbidden, maxStepUps},
+		"what cannot be had":   {[]Rule{HasACR("gold"), HasClaim([]string{"groups"}, "admin")}, http.StatusForbidden, 0},
+		"no error of ours":     {[]Rule{func(*http.Request, *Session) error { return (*Demand)(nil) }}, http.StatusForbidden, 0},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -331,9 +334,37 @@ func TestStepUpsDoNotGoInCircles(t *testing.T) {
 			if resp.StatusCode != tt.status || signIns != tt.signIns {
 				t.Errorf("%d after %d sign-ins, want %d after %d", resp.StatusCode, signIns, tt.status, tt.signIns)
 			}
-			if tt.status == http.StatusForbidden { // the next one may be tried after a while
+			if signIns == maxStepUps { // the next one may be tried after a while
 				a.op.Advance(stepUpPause)
 				authRequest(t, b.get("/guarded"))
+			}
+		})
+	}
+}
+
+// What several rules demand is asked of one sign-in, where one can meet it.
+func TestDemandsTogether(t *testing.T) {
+	hour, minute := time.Hour, time.Minute
+	tests := map[string]struct{ first, second, want Demand }{
+		"the shorter age":     {Demand{MaxAge: &hour}, Demand{MaxAge: &minute}, Demand{MaxAge: &minute}},
+		"the age of before":   {Demand{MaxAge: &minute}, Demand{MaxAge: &hour}, Demand{MaxAge: &minute}},
+		"the only age":        {Demand{ACR: []string{"gold"}}, Demand{MaxAge: &hour}, Demand{ACR: []string{"gold"}, MaxAge: &hour}},
+		"the only acr":        {Demand{MaxAge: &hour}, Demand{ACR: []string{"gold"}}, Demand{ACR: []string{"gold"}, MaxAge: &hour}},
+		"the acr of before":   {Demand{ACR: []string{"gold"}}, Demand{Scopes: []string{"a"}}, Demand{ACR: []string{"gold"}, Scopes: []string{"a"}}},
+		"the best of both":    {Demand{ACR: []string{"c", "a", "b"}}, Demand{ACR: []string{"b", "c"}}, Demand{ACR: []string{"c", "b"}}},
+		"no acr of both":      {Demand{ACR: []string{"a"}, Reason: ReasonACR}, Demand{ACR: []string{"b"}, Scopes: []string{"c"}}, Demand{ACR: []string{"a"}, Reason: ReasonACR}},
+		"all scopes, once":    {Demand{Scopes: []string{"a", "b"}}, Demand{Scopes: []string{"b", "c"}}, Demand{Scopes: []string{"a", "b", "c"}}},
+		"one provider only":   {Demand{Provider: "blue"}, Demand{Provider: "red", ACR: []string{"a"}}, Demand{Provider: "blue"}},
+		"the reason of first": {Demand{MaxAge: &hour, Reason: ReasonMaxAge}, Demand{Scopes: []string{"a"}, Reason: ReasonACR}, Demand{MaxAge: &hour, Scopes: []string{"a"}, Reason: ReasonMaxAge}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			first, second := tt.first.Error(), tt.second.Error()
+			if got := tt.first.and(&tt.second); got.key() != tt.want.key() {
+				t.Errorf("got %v, want %v", got, &tt.want)
+			}
+			if tt.first.Error() != first || tt.second.Error() != second {
+				t.Errorf("the demands are %v and %v now", &tt.first, &tt.second)
 			}
 		})
 	}
