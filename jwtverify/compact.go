@@ -14,6 +14,9 @@ const (
 	// maxToken bounds a token in bytes, before anything of it is parsed. Keycloak
 	// tokens with many roles come to 12 KB.
 	maxToken = 16 << 10
+	// usualToken is what most tokens, and all that is in them, fit into: so much is
+	// put on the stack, and what is longer on the heap.
+	usualToken = 2 << 10
 	// maxKeyID bounds a kid. The longest in use are URLs of key vaults, under 200.
 	maxKeyID = 512
 	// maxCandidates bounds the keys tried for one token: where it names none, a large
@@ -191,7 +194,8 @@ func (v *Verifier) verify(ctx context.Context, alg algorithm, kid, input, segmen
 		return nil, unavailable(err)
 	}
 	// A name that several keys bear is as good as none: each that fits is tried.
-	tried, signed := 0, []byte(input)
+	var stack [usualToken]byte
+	tried, signed := 0, append(stack[:0], input...)
 	for i := 0; i < len(keys) && tried < maxCandidates; i++ {
 		if !keys[i].fits(alg) {
 			continue
@@ -218,7 +222,7 @@ func unavailable(err error) error {
 }
 
 func decode(segment string) (string, error) {
-	var buf [2 << 10]byte // most payloads; the copy out of it is the only allocation
+	var buf [usualToken]byte // the copy out of it is the only allocation
 	b, err := base64url.AppendDecode(buf[:0], []byte(segment))
 	return string(b), err
 }

@@ -225,7 +225,7 @@ func (a algorithm) digest(buf *[sha512.Size]byte, input []byte) []byte {
 // mac authenticates input under the secret, into buf.
 func (a algorithm) mac(buf *[sha512.Size]byte, secret sharedSecret, input []byte) []byte {
 	h := hmac.New(a.hash.New, secret)
-	h.Write(input)
+	h.Write(slices.Clone(input)) // a hash.Hash may keep it: input itself is on no heap
 	return h.Sum(buf[:0])
 }
 

@@ -155,29 +155,31 @@ func (s *scanner) array(depth int) error {
 // between the quotes, escapes and all.
 func (s *scanner) str() (string, error) {
 	start := s.at
-	if s.again { // without escapes the string ends at the next quote
-		end := strings.IndexByte(s.text[start:], '"')
-		if end >= 0 && strings.IndexByte(s.text[start:start+end], '\\') < 0 {
-			s.at += end + 1
-			return s.text[start : s.at-1], nil
-		}
-	}
-	for s.at < len(s.text) {
-		switch c := s.text[s.at]; {
-		case c == '"':
+	for {
+		plain := plainLength(s.text[s.at:])
+		s.at += plain
+		switch s.peek() {
+		case '"':
 			s.at++
 			return s.text[start : s.at-1], nil
-		case c == '\\':
+		case '\\':
 			if err := s.escape(); err != nil {
 				return "", err
 			}
-		case c < ' ':
+		default: // a control character, or the end
 			return "", errSyntax
-		default:
-			s.at++
 		}
 	}
-	return "", errSyntax
+}
+
+// plainLength is how far a string goes on until its end, an escape or what none may have.
+func plainLength(s string) int {
+	for i := range len(s) {
+		if c := s[i]; c == '"' || c == '\\' || c < ' ' {
+			return i
+		}
+	}
+	return len(s)
 }
 
 func (s *scanner) escape() error {

@@ -42,8 +42,8 @@ func Object(text string, registered []string, member func(name string, v Value) 
 }
 
 // Again reads a text that Object has accepted and nobody could reach since, in half
-// the time: it calls member with the same names and values, and checks neither names
-// nor characters once more. Text that is no JSON object is still an error.
+// the time: it calls member with the same names and values, and compares no names and
+// looks for no invalid UTF-8 once more. Text that is no JSON object is still an error.
 func Again(text string, member func(name string, v Value) error) error {
 	s := scanner{text: text, again: true}
 	return s.whole(nil, member)
