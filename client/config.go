@@ -22,6 +22,9 @@ func (cfg *Config) validate() error {
 	if err := checkIssuer(inTenant(cfg.Issuer, "0")); err != nil {
 		return fmt.Errorf("Config.Issuer %w", err)
 	}
+	if strings.Contains(cfg.Issuer, "/.well-known/") {
+		return errors.New("Config.Issuer is where the metadata is: the issuer is what stands there, most often what is before /.well-known")
+	}
 	if err := cfg.checkTenants(); err != nil {
 		return err
 	}

@@ -78,6 +78,7 @@ func TestNewRejects(t *testing.T) {
 		{"issuer with its scheme in capitals", func(c *Config) { c.Issuer = "HTTPS://op.example.com" }, "Config.Issuer must have its scheme in lower case"},
 		{"no client ID", func(c *Config) { c.ClientID = "" }, "Config.ClientID is empty: is the environment variable set?"},
 		{"client ID with a line break", func(c *Config) { c.ClientID = "a\n" }, "Config.ClientID must be printable ASCII"},
+		{"issuer is its metadata", func(c *Config) { c.Issuer += "/.well-known/openid-configuration" }, "Config.Issuer is where the metadata is: the issuer is what stands there, most often what is before /.well-known"},
 		{"redirect relative", func(c *Config) { c.RedirectURL = "/callback" }, "Config.RedirectURL is not an absolute URL"},
 		{"redirect over http", func(c *Config) { c.RedirectURL = "http://app.example.com/cb" }, "Config.RedirectURL " + notHTTPS},
 		{"redirect with a fragment", func(c *Config) { c.RedirectURL += "#a" }, "Config.RedirectURL must not have a fragment"},

@@ -239,3 +239,18 @@ func TestEventInLog(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// What ends all sessions of somebody is in the log, without saying whose they are.
+func TestRevokeUserIsTold(t *testing.T) {
+	var w witness
+	a := newApp(t, w.listen)
+	if err := a.m.RevokeUser(t.Context(), a.op.Issuer(), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if text := a.logs.String(); !strings.Contains(text, "session: ended by the app") || !a.logs.has(ReasonRevoked) || strings.Contains(text, "alice") {
+		t.Errorf("log %s", text)
+	}
+	if len(w.events) != 1 || w.events[0].Type != EventRevoked || w.events[0].Subject != "alice" {
+		t.Errorf("events %+v", w.events)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -143,6 +144,7 @@ func (m *Manager) RevokeUser(ctx context.Context, issuer, subject string) error 
 	if err := m.revoke(ctx, revocation{created: m.cfg.Now()}, revokedUser(issuer, subject)); err != nil {
 		return fmt.Errorf("session: RevokeUser: %w", err)
 	}
+	m.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "session: ended by the app", slog.String("reason", ReasonRevoked), slog.String("issuer", cut(issuer)))
 	m.emit(ctx, Event{Type: EventRevoked, Issuer: issuer, Subject: subject, Reason: ReasonRevoked})
 	return nil
 }
