@@ -59,11 +59,11 @@ func newCookies(s *sealer, cfg cookieConfig) (*cookies, error) {
 		c.budget = defaultBudget
 	}
 	if c.budget < minBudget || c.budget > maxChunks*maxCookie {
-		return nil, fmt.Errorf("CookieBudget: %d is not between %d and %d bytes", c.budget, minBudget, maxChunks*maxCookie)
+		return nil, fmt.Errorf("Config.CookieBudget: %d is not between %d and %d bytes", c.budget, minBudget, maxChunks*maxCookie)
 	}
 	app := cfg.app
 	if err := checkApp(app); err != nil {
-		return nil, fmt.Errorf("Name: %w", err)
+		return nil, fmt.Errorf("Config.Name: %w", err)
 	}
 	secure, err := wantsSecure(cfg.redirect)
 	if err != nil {
