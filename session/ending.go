@@ -80,11 +80,24 @@ func (m *Manager) end(p presence, reason string, at time.Time) {
 		return
 	}
 	ctx := context.Background()
-	var gone error
-	if m.cfg.SessionsInStore && atOnce { // first, for a Store that is full can do no more
-		gone = m.shared.delete(ctx, m.recordName(p.id))
+	err := m.shareEnding(ctx, p, e, until)
+	if m.cfg.SessionsInStore && atOnce {
+		gone := m.shared.delete(ctx, m.recordName(p.id))
+		if err != nil && gone == nil { // a Store that was full has room now
+			err = m.shareEnding(ctx, p, e, until)
+		}
+		err = errors.Join(gone, err)
 	}
-	err := m.shared.merge(ctx, m.endedName(p.id), until, func(old []byte) ([]byte, bool) {
+	if err != nil {
+		m.cfg.Logger.Error("session: ended in this process only", slog.String("reason", ReasonStoreDown),
+			slog.String("session", p.id.hash()), causeAttr(err))
+	}
+}
+
+// shareEnding writes the tombstone. It comes before the session is deleted: who finds neither
+// takes the session for one that has expired, and deletes a cookie that may be its successor's.
+func (m *Manager) shareEnding(ctx context.Context, p presence, e ending, until time.Time) error {
+	return m.shared.merge(ctx, m.endedName(p.id), until, func(old []byte) ([]byte, bool) {
 		if old == nil {
 			return e.binary(), false
 		}
@@ -92,10 +105,6 @@ func (m *Manager) end(p presence, reason string, at time.Time) {
 		both := known.merge(e)
 		return both.binary(), both.reason == known.reason && both.at.Equal(known.at)
 	})
-	if err = errors.Join(gone, err); err != nil {
-		m.cfg.Logger.Error("session: ended in this process only", slog.String("reason", ReasonStoreDown),
-			slog.String("session", p.id.hash()), causeAttr(err))
-	}
 }
 
 func (m *Manager) rememberEnding(id sessionID, e ending, until time.Time) {

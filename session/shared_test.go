@@ -200,6 +200,31 @@ func TestSignOutWhileTheStoreIsFull(t *testing.T) {
 	}
 }
 
+// Somebody else signs in over a session, and a request with that is answered in another process
+// while it ends there: the answer does not delete the cookie of the new session.
+func TestReplacedSessionTakesNoCookieAlong(t *testing.T) {
+	store := newLockingStore()
+	nodes := cluster(t, 2, store, inStore)
+	a, other := nodes[0], nodes[1]
+	other.handler = other.m.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusOK) }))
+	b := a.browser()
+	b.mustSignIn("mallory")
+	replaced, old := ticketOf(t, b), b.request("GET", "/")
+	var during *http.Response
+	store.between = func(key string) {
+		if key == a.m.endedName(replaced.id) {
+			during = b.at(other).lost(old)
+		}
+	}
+	arrives := b.get(b.callbackOf(b.get("/auth/login").Header.Get("Location"), "alice"), fromProvider...)
+	b.wantRedirect(arrives, "/")
+	b.take(during)
+	a.wantUser(b, "alice")
+	if _, ok := store.get(a.m.recordName(replaced.id)); ok {
+		t.Error("the record is left")
+	}
+}
+
 // While the Store is down, what is known stands for five minutes.
 func TestStoreDown(t *testing.T) {
 	tests := []struct {
