@@ -151,7 +151,7 @@ func (m *Manager) greet(ctx context.Context, r *http.Request, a *attempt, rec *r
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loginTimeout)
 	defer cancel()
-	s := &Session{m: m, r: r, presented: rec, provider: m.provider(rec.provider), loginData: a.data, grant: rec.grant(), stored: rec.values}
+	s := &Session{m: m, r: r, presented: rec, provider: m.provider(rec.provider), loginData: a.data, begins: true, grant: rec.grant(), stored: rec.values}
 	err := m.cfg.OnLogin(ctx, s)
 	s.mu.Lock()
 	defer s.mu.Unlock()

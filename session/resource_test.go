@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -201,4 +202,32 @@ func TestOtherTokensStayBehind(t *testing.T) {
 	if len(rec.others) != 0 || rec.tokens.RefreshToken != newest.tokens.RefreshToken {
 		t.Errorf("%d other tokens in the cookie", len(rec.others))
 	}
+}
+
+// Config.OnLogin has the tokens for all APIs, wherever the session will be, and what it got of
+// them is in every process.
+func TestTokenForInOnLogin(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		var files string
+		nodes := cluster(t, 2, newLockingStore(), mode, func(cfg *appConfig) {
+			cfg.session.OnLogin = func(ctx context.Context, s *Session) error {
+				token, err := s.TokenFor(ctx, filesAPI)
+				if err == nil {
+					files = token.AccessToken
+				}
+				return err
+			}
+		})
+		a, other := nodes[0], nodes[1]
+		b := a.browser()
+		b.mustSignIn("alice")
+		within(b.at(other), func(_ http.ResponseWriter, r *http.Request, s *Session) {
+			if got := mustToken(t, s, r, filesAPI); got != files || refreshes(a) != 1 {
+				t.Errorf("another token after %d refreshes", refreshes(a))
+			}
+		})
+		a.expireToken()
+		other.wantUser(b.at(other), "alice")
+		a.wantNoTrouble()
+	})
 }
