@@ -717,6 +717,13 @@ func TestLock(t *testing.T) {
 		} else {
 			unlock()
 		}
+		s.locker = leavingPanics{locker}
+		locker.err = nil
+		if held, unlock, err := s.lock(t.Context(), time.Second, "y"); err != nil {
+			t.Error(err)
+		} else if unlock(); held.Err() == nil {
+			t.Error("a panic of unlock: the lock is held")
+		}
 		slow := lateLocker{make(chan struct{})}
 		s.locker = slow
 		if _, _, err := s.lock(t.Context(), time.Second, "x"); err != errLockBusy {
@@ -729,6 +736,14 @@ func TestLock(t *testing.T) {
 type panicLocker struct{}
 
 func (panicLocker) Lock(context.Context, string) (context.Context, func(), error) { panic("boom") }
+
+// leavingPanics gives the lock back, and then panics.
+type leavingPanics struct{ Locker }
+
+func (l leavingPanics) Lock(ctx context.Context, key string) (context.Context, func(), error) {
+	held, unlock, err := l.Locker.Lock(ctx, key)
+	return held, func() { unlock(); panic("boom") }, err
+}
 
 // A lateLocker gives the lock when nobody waits for it any more.
 type lateLocker struct{ released chan struct{} }
