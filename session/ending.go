@@ -39,6 +39,9 @@ func (e ending) merge(other ending) ending {
 	return e
 }
 
+// atOnce says that it holds by every clock, also one that is behind ours.
+func (e ending) atOnce() bool { return e.at.UnixMilli() == 0 }
+
 func (e ending) strength() int { return slices.Index(endingReasons[:], e.reason) }
 
 // endingVersion is the first byte of what is in the Store: no ending has another.
@@ -69,11 +72,10 @@ func (m *Manager) end(p presence, reason string, at time.Time) {
 	if p == (presence{}) {
 		return
 	}
-	atOnce := !m.cfg.Now().Before(at)
-	if atOnce { // by every clock, also one that is behind ours
-		at = time.UnixMilli(0)
-	}
 	e := ending{reason, at}
+	if !m.cfg.Now().Before(at) {
+		e.at = time.UnixMilli(0) // see atOnce
+	}
 	m.rememberEnding(p.id, e, p.ends)
 	until := p.ends.Add(revocationLeeway)
 	if m.shared == nil || !m.cfg.Now().Before(until) { // no Store keeps what has expired
@@ -81,7 +83,7 @@ func (m *Manager) end(p presence, reason string, at time.Time) {
 	}
 	ctx := context.Background()
 	err := m.shareEnding(ctx, p, e, until)
-	if m.cfg.SessionsInStore && atOnce {
+	if m.cfg.SessionsInStore && e.atOnce() {
 		gone := m.shared.delete(ctx, m.recordName(p.id))
 		if err != nil && gone == nil { // a Store that was full has room now
 			err = m.shareEnding(ctx, p, e, until)
@@ -97,7 +99,8 @@ func (m *Manager) end(p presence, reason string, at time.Time) {
 // shareEnding writes the tombstone. It comes before the session is deleted: who finds neither
 // takes the session for one that has expired, and deletes a cookie that may be its successor's.
 func (m *Manager) shareEnding(ctx context.Context, p presence, e ending, until time.Time) error {
-	return m.shared.merge(ctx, m.endedName(p.id), until, func(old []byte) ([]byte, bool) {
+	name := m.endedName(p.id)
+	err := m.shared.merge(ctx, name, until, func(old []byte) ([]byte, bool) {
 		if old == nil {
 			return e.binary(), false
 		}
@@ -105,6 +108,10 @@ func (m *Manager) shareEnding(ctx context.Context, p presence, e ending, until t
 		both := known.merge(e)
 		return both.binary(), both.reason == known.reason && both.at.Equal(known.at)
 	})
+	if err != nil && e.atOnce() { // no ending is earlier: a Store that does not say what it has may take this
+		err = m.shared.save(m.shared.hurried(ctx), name, e.binary(), until)
+	}
+	return err
 }
 
 func (m *Manager) rememberEnding(id sessionID, e ending, until time.Time) {

@@ -411,6 +411,32 @@ func TestStoreDownAtSignIn(t *testing.T) {
 	}
 }
 
+// A Store that says nothing takes the tombstone all the same: who signs out is out everywhere.
+func TestSignOutWhileTheStoreOnlyTakes(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		store := newLockingStore()
+		nodes := cluster(t, 2, store, mode)
+		a := nodes[0]
+		b := a.browser()
+		b.mustSignIn("alice")
+		old := b.request("GET", "/", fetchHeaders...)
+		store.broken(func(operation, _ string) error {
+			if operation == "load" {
+				return errTestStore
+			}
+			return nil
+		})
+		b.post("/auth/logout")
+		store.broken(nil)
+		if got := problemReason(t, nodes[1].browser().lost(old)); got != ReasonSignedOut {
+			t.Errorf("reason %q", got)
+		}
+		if text := a.logs.String(); strings.Contains(text, "this process only") {
+			t.Errorf("the log says that it failed: %s", text)
+		}
+	})
+}
+
 // Signing out works while the Store is down, as far as this process goes.
 func TestSignOutWhileStoreDown(t *testing.T) {
 	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
