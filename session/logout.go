@@ -79,8 +79,6 @@ func (m *Manager) serveLogout(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, done := m.observe(r.Context(), "logout")
 	defer done(nil)
-	ctx, cancel := context.WithTimeout(ctx, logoutTimeout)
-	defer cancel()
 	returnTo := m.wantedAfterLogout(w, r)
 	// A session that has expired still has the ID token that tells the provider
 	// who is meant.
@@ -90,6 +88,8 @@ func (m *Manager) serveLogout(w http.ResponseWriter, r *http.Request) {
 	}
 	rec = m.restore(ctx, rec)
 	m.endLocally(w, r, rec)
+	ctx, cancel := context.WithTimeout(ctx, logoutTimeout) // from now on: a Store that hangs takes none of it
+	defer cancel()
 	address := m.leaveProvider(ctx, w, r, rec, returnTo)
 	w.Header().Set("Location", or(address, asciiOnly(or(returnTo, m.afterLogout()))))
 	w.WriteHeader(http.StatusSeeOther)

@@ -437,6 +437,32 @@ func TestSignOutWhileTheStoreOnlyTakes(t *testing.T) {
 	})
 }
 
+// A Store that hangs takes nothing of the time in which the tokens are revoked.
+func TestSignOutRevokesWhileTheStoreHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newLockingStore()
+		a := cluster(t, 1, store, inStore)[0]
+		defer a.op.Close()
+		b := a.browser()
+		b.mustSignIn("alice")
+		b.wantRedirect(b.get(b.callbackOf(b.get("/auth/login").Header.Get("Location"), "alice"), fromProvider...), "/")
+		hangs := false
+		store.broken(func(_, key string) error {
+			if hangs {
+				time.Sleep(storeTimeout)
+				return errTestStore
+			}
+			hangs = strings.HasPrefix(key, kindRecord+".") // once the session is read
+			return nil
+		})
+		start := time.Now()
+		b.post("/auth/logout")
+		if d := time.Since(start); d <= logoutTimeout || a.op.Count("revocation") == 0 {
+			t.Errorf("after %v %d revocations; log: %s", d, a.op.Count("revocation"), a.logs)
+		}
+	})
+}
+
 // Signing out works while the Store is down, as far as this process goes.
 func TestSignOutWhileStoreDown(t *testing.T) {
 	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
