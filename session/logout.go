@@ -109,13 +109,18 @@ func (m *Manager) endLocally(w http.ResponseWriter, r *http.Request, rec *record
 	m.emit(r.Context(), eventOf(EventLogout, rec))
 }
 
-// endSession remembers that a session is over, and with it the one it has replaced and the
-// one that has just taken its place, which could still be answered.
+// endSession remembers that a session is over, and with it those it has just replaced and
+// those that have just taken its place, which could still be answered. A Store that hung for the
+// first is given a glance for the others.
 func (m *Manager) endSession(rec *record) {
 	now := m.cfg.Now()
 	m.end(presenceOf(rec), ReasonSignedOut, now)
+	ctx := context.Background()
+	if m.shared != nil {
+		ctx = m.shared.hurried(ctx)
+	}
 	for _, p := range m.besides(rec.id, now) {
-		m.end(p, ReasonSignedOut, now)
+		m.endIn(ctx, p, ReasonSignedOut, now)
 	}
 }
 
