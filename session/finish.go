@@ -157,6 +157,9 @@ func (m *Manager) greet(ctx context.Context, r *http.Request, a *attempt, rec *r
 	defer s.mu.Unlock()
 	s.out = true // what it sets from now on would be lost
 	rec.take(s.grant)
+	if err == nil { // no other process knows of a refresh that is on its way
+		rec.take(m.settled(ctx, rec))
+	}
 	rec.values = present(merge(s.stored, s.changes))
 	return err
 }
