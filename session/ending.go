@@ -39,6 +39,9 @@ func (e ending) merge(other ending) ending {
 	return e
 }
 
+// atOnce says that it holds by every clock, also one that is behind ours.
+func (e ending) atOnce() bool { return e.at.UnixMilli() == 0 }
+
 func (e ending) strength() int { return slices.Index(endingReasons[:], e.reason) }
 
 // endingVersion is the first byte of what is in the Store: no ending has another.
@@ -66,25 +69,42 @@ func endingOfBytes(data []byte) ending {
 // process in any case, and in the Store if there is one. What the Store has of the session
 // is deleted, unless it may still be read.
 func (m *Manager) end(p presence, reason string, at time.Time) {
+	m.endIn(context.Background(), p, reason, at)
+}
+
+// endIn is end with the patience that ctx has for the Store.
+func (m *Manager) endIn(ctx context.Context, p presence, reason string, at time.Time) {
 	if p == (presence{}) {
 		return
 	}
-	atOnce := !m.cfg.Now().Before(at)
-	if atOnce { // by every clock, also one that is behind ours
-		at = time.UnixMilli(0)
-	}
 	e := ending{reason, at}
+	if !m.cfg.Now().Before(at) {
+		e.at = time.UnixMilli(0) // see atOnce
+	}
 	m.rememberEnding(p.id, e, p.ends)
 	until := p.ends.Add(revocationLeeway)
 	if m.shared == nil || !m.cfg.Now().Before(until) { // no Store keeps what has expired
 		return
 	}
-	ctx := context.Background()
-	var gone error
-	if m.cfg.SessionsInStore && atOnce { // first, for a Store that is full can do no more
-		gone = m.shared.delete(ctx, m.recordName(p.id))
+	err := m.shareEnding(ctx, p, e, until)
+	if m.cfg.SessionsInStore && e.atOnce() {
+		gone := m.shared.delete(ctx, m.recordName(p.id))
+		if err != nil && gone == nil { // a Store that was full has room now
+			err = m.shareEnding(ctx, p, e, until)
+		}
+		err = errors.Join(gone, err)
 	}
-	err := m.shared.merge(ctx, m.endedName(p.id), until, func(old []byte) ([]byte, bool) {
+	if err != nil {
+		m.cfg.Logger.Error("session: ended in this process only", slog.String("reason", ReasonStoreDown),
+			slog.String("session", p.id.hash()), causeAttr(err))
+	}
+}
+
+// shareEnding writes the tombstone. It comes before the session is deleted: who finds neither
+// takes the session for one that has expired, and deletes a cookie that may be its successor's.
+func (m *Manager) shareEnding(ctx context.Context, p presence, e ending, until time.Time) error {
+	name := m.endedName(p.id)
+	err := m.shared.merge(ctx, name, until, func(old []byte) ([]byte, bool) {
 		if old == nil {
 			return e.binary(), false
 		}
@@ -92,10 +112,10 @@ func (m *Manager) end(p presence, reason string, at time.Time) {
 		both := known.merge(e)
 		return both.binary(), both.reason == known.reason && both.at.Equal(known.at)
 	})
-	if err = errors.Join(gone, err); err != nil {
-		m.cfg.Logger.Error("session: ended in this process only", slog.String("reason", ReasonStoreDown),
-			slog.String("session", p.id.hash()), causeAttr(err))
+	if err != nil && e.atOnce() { // no ending is earlier: a Store that does not say what it has may take this
+		err = m.shared.save(m.shared.hurried(ctx), name, e.binary(), until)
 	}
+	return err
 }
 
 func (m *Manager) rememberEnding(id sessionID, e ending, until time.Time) {
@@ -131,22 +151,36 @@ func (m *Manager) replace(old presence, next *record) {
 	at := now
 	if old.user == by.user {
 		at = at.Add(replacedGrace)
-		m.replaced.put(replacedKey(by.id), old, now, at)
-		m.replaced.put(replacedByKey(old.id), by, now, at)
+		m.replaced.merge(replacedKey(by.id), []presence{old}, now, at, latestBesides)
+		m.replaced.merge(replacedKey(old.id), []presence{by}, now, at, latestBesides)
 	}
 	m.end(old, ReasonReplaced, at)
 }
 
-func replacedKey(id sessionID) memoryKey   { return keyOf("replaced", string(id[:])) }
-func replacedByKey(id sessionID) memoryKey { return keyOf("replaced by", string(id[:])) }
+func replacedKey(id sessionID) memoryKey { return keyOf("replaced", string(id[:])) }
 
-// besides are the sessions that end with another one when its user signs out: the one it has
-// just replaced, which may still be answered, and the one it was just replaced by, whose
-// cookie may be on its way.
-func (m *Manager) besides(id sessionID, now time.Time) (some []presence) {
-	for _, key := range [...]memoryKey{replacedKey(id), replacedByKey(id)} {
-		p, _ := m.replaced.get(key, now) // the zero one, if there is none, ends nothing
-		some = append(some, p)
+// maxBesides is how many sessions end with another one: more than a user can sign in to, one
+// over the other, within replacedGrace.
+const maxBesides = 8
+
+func latestBesides(old, fresh []presence) []presence {
+	all := slices.Concat(slices.DeleteFunc(slices.Clone(old), func(p presence) bool { return p == fresh[0] }), fresh)
+	return all[max(0, len(all)-maxBesides):]
+}
+
+// besides are the sessions that end with another one when its user signs out: those it has
+// just replaced, one after the other, which may still be answered, and those it was just
+// replaced by, whose cookies may be on their way.
+func (m *Manager) besides(id sessionID, now time.Time) (all []presence) {
+	seen := map[sessionID]bool{id: true}
+	for next := []sessionID{id}; len(next) > 0 && len(all) < maxBesides; next = next[1:] {
+		near, _ := m.replaced.get(replacedKey(next[0]), now)
+		for _, p := range near {
+			if !seen[p.id] {
+				seen[p.id] = true
+				all, next = append(all, p), append(next, p.id)
+			}
+		}
 	}
-	return some
+	return all
 }

@@ -151,12 +151,15 @@ func (m *Manager) greet(ctx context.Context, r *http.Request, a *attempt, rec *r
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loginTimeout)
 	defer cancel()
-	s := &Session{m: m, r: r, presented: rec, provider: m.provider(rec.provider), loginData: a.data, grant: rec.grant(), stored: rec.values}
+	s := &Session{m: m, r: r, presented: rec, provider: m.provider(rec.provider), loginData: a.data, begins: true, grant: rec.grant(), stored: rec.values}
 	err := m.cfg.OnLogin(ctx, s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.out = true // what it sets from now on would be lost
 	rec.take(s.grant)
+	if err == nil { // no other process knows of a refresh that is on its way
+		rec.take(m.settled(ctx, rec))
+	}
 	rec.values = present(merge(s.stored, s.changes))
 	return err
 }

@@ -162,8 +162,13 @@ func (m *Manager) revokeAnnounced(ctx context.Context, who identity) (known bool
 	if err != nil || found[key] == nil {
 		return false, err
 	}
-	if err := m.revoke(ctx, revocation{created: m.cfg.Now()}, revokedSession(who.issuer, who.sid)); err != nil {
-		return true, err
+	// First, so that the next request costs a look only. A sign-in that notes the sid anew after
+	// this is either over by what follows, or found by the next logout.
+	gone := m.shared.delete(ctx, key)
+	now := m.cfg.Now()
+	err = m.revoke(ctx, revocation{created: now}, revokedSession(who.issuer, who.sid))
+	if err != nil && gone == nil { // the next logout finds it again
+		gone = m.shared.save(ctx, key, []byte{1}, now.Add(m.cfg.Lifetime))
 	}
-	return true, m.shared.delete(ctx, key) // so that the next request costs a look only
+	return true, errors.Join(err, gone)
 }

@@ -267,6 +267,63 @@ func TestFrontChannelBySIDOfTwoApps(t *testing.T) {
 	}
 }
 
+// A sign-in with the same sid while a logout is at work is over by it, or by the next one.
+func TestFrontChannelForgetsNoSignInMeanwhile(t *testing.T) {
+	store := new(mapStore)
+	a := newApp(t, func(cfg *appConfig) { cfg.session.Store, cfg.session.FrontChannelWithoutCookie = store, true })
+	store.now = a.op.Now
+	at := a.op.NewBrowser()
+	signIn := func(b *browser) {
+		callback, err := at.SignIn(b.begin("/"), "alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.wantRedirect(b.get(callback.RequestURI(), fromProvider...), "/")
+	}
+	first, second := a.browser(), a.browser()
+	signIn(first)
+	target := frame(a.op.Issuer(), first.sid())
+	once := true
+	store.broken(func(operation, key string) error {
+		if operation == "delete" && strings.HasPrefix(key, kindAnnounced+".") && once {
+			once = false
+			a.op.Advance(time.Second)
+			signIn(second)
+		}
+		return nil
+	})
+	for range 2 {
+		a.wantFrame(a.browser().get(target, frameHeaders...))
+		a.op.Advance(time.Second)
+	}
+	if second.sid() != first.sid() || once {
+		t.Fatal("the second sign-in has another sid")
+	}
+	a.wantUser(first, "nobody: "+ReasonRevoked)
+	a.wantUser(second, "nobody: "+ReasonRevoked)
+}
+
+// What could not be saved of a logout is found by the next one.
+func TestFrontChannelTriesAgain(t *testing.T) {
+	store := new(mapStore)
+	nodes := cluster(t, 2, store, func(cfg *appConfig) { cfg.session.FrontChannelWithoutCookie = true })
+	a, other := nodes[0], nodes[1]
+	b := a.browser()
+	b.mustSignIn("alice")
+	target := frame(a.op.Issuer(), b.sid())
+	store.broken(func(operation, key string) error {
+		if operation == "save" && strings.HasPrefix(key, kindRevoked+".") {
+			return errTestStore
+		}
+		return nil
+	})
+	a.wantFrame(a.browser().get(target, frameHeaders...))
+	other.wantUser(b.at(other), "alice")
+	store.broken(nil)
+	a.wantFrame(a.browser().get(target, frameHeaders...))
+	other.wantUser(b.at(other), "nobody: "+ReasonRevoked)
+}
+
 // A Store that panics at a sign-in costs what it would have kept, and not the sign-in.
 func TestAnnounceToAStoreThatPanics(t *testing.T) {
 	store := new(mapStore)

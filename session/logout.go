@@ -79,8 +79,6 @@ func (m *Manager) serveLogout(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, done := m.observe(r.Context(), "logout")
 	defer done(nil)
-	ctx, cancel := context.WithTimeout(ctx, logoutTimeout)
-	defer cancel()
 	returnTo := m.wantedAfterLogout(w, r)
 	// A session that has expired still has the ID token that tells the provider
 	// who is meant.
@@ -90,6 +88,8 @@ func (m *Manager) serveLogout(w http.ResponseWriter, r *http.Request) {
 	}
 	rec = m.restore(ctx, rec)
 	m.endLocally(w, r, rec)
+	ctx, cancel := context.WithTimeout(ctx, logoutTimeout) // from now on: a Store that hangs takes none of it
+	defer cancel()
 	address := m.leaveProvider(ctx, w, r, rec, returnTo)
 	w.Header().Set("Location", or(address, asciiOnly(or(returnTo, m.afterLogout()))))
 	w.WriteHeader(http.StatusSeeOther)
@@ -109,13 +109,18 @@ func (m *Manager) endLocally(w http.ResponseWriter, r *http.Request, rec *record
 	m.emit(r.Context(), eventOf(EventLogout, rec))
 }
 
-// endSession remembers that a session is over, and with it the one it has replaced and the
-// one that has just taken its place, which could still be answered.
+// endSession remembers that a session is over, and with it those it has just replaced and
+// those that have just taken its place, which could still be answered. A Store that hung for the
+// first is given a glance for the others.
 func (m *Manager) endSession(rec *record) {
 	now := m.cfg.Now()
 	m.end(presenceOf(rec), ReasonSignedOut, now)
+	ctx := context.Background()
+	if m.shared != nil {
+		ctx = m.shared.hurried(ctx)
+	}
 	for _, p := range m.besides(rec.id, now) {
-		m.end(p, ReasonSignedOut, now)
+		m.endIn(ctx, p, ReasonSignedOut, now)
 	}
 }
 

@@ -27,8 +27,8 @@ type Manager struct {
 	shared     *shared // nil: there is no Store
 	refresher  *refresher
 	callbacks  *callbacks
-	ended      *memory[ending]   // by session: what the cookies of old must not undo
-	replaced   *memory[presence] // by session: the ones before and after it, see besides
+	ended      *memory[ending]     // by session: what the cookies of old must not undo
+	replaced   *memory[[]presence] // by session: the ones before and after it, see besides
 	revoked    *memory[revocation]
 	unanswered *memory[time.Time] // by session: since when the Store fails for it
 	told       *memory[struct{}]  // by session: that it is over
@@ -102,7 +102,7 @@ func newManager(rp *client.Client, cfg Config) (*Manager, error) {
 		providers: providers, cfg: cfg, origin: redirect, cookies: cookies, crossOrigin: crossOrigin,
 		callbacks:  newCallbacks(cfg.Now),
 		ended:      newMemory[ending](maxEnded),
-		replaced:   newMemory[presence](2 * maxValues),
+		replaced:   newMemory[[]presence](2 * maxValues),
 		revoked:    newMemory[revocation](maxEnded),
 		unanswered: newMemory[time.Time](maxEnded),
 		told:       newMemory[struct{}](maxEnded),

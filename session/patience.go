@@ -41,12 +41,17 @@ func (p *patience) learn(err error, took time.Duration) {
 	}
 }
 
-// patiently gives the context for the calls of one refresh. Of a Store whose last call failed,
-// which may have been a moment's trouble, it finds out by a glance at key whether it is back.
+// hurried gives the context for the calls of one refresh. A Store whose last call failed, which
+// may have been a moment's trouble, is given a glance until one of these calls is answered.
+func (s *shared) hurried(ctx context.Context) context.Context {
+	return context.WithValue(ctx, patienceKey{}, &patience{lost: s.failing()})
+}
+
+// patiently is hurried for who waits for a lock first: it finds out by a glance at key whether
+// the Store is back.
 func (s *shared) patiently(ctx context.Context, key string) context.Context {
-	p := &patience{lost: s.failing()}
-	ctx = context.WithValue(ctx, patienceKey{}, p)
-	if p.lost {
+	ctx = s.hurried(ctx)
+	if patienceOf(ctx).lost {
 		s.load(ctx, key)
 	}
 	return ctx

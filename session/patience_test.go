@@ -233,3 +233,42 @@ func TestStoredRefreshWhileStoreHangs(t *testing.T) {
 		}
 	})
 }
+
+// A process whose Store stumbles and is back waits for the one that has the lock, and then looks
+// what came of it.
+func TestRefreshWaitsForTheLockWhileTheStoreStumbles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newLockingStore()
+		nodes := cluster(t, 2, store, shortLived)
+		a, other := nodes[0], nodes[1]
+		defer a.op.Close()
+		b := a.browser()
+		b.mustSignIn("alice")
+		for _, node := range nodes {
+			node.wantUser(b.at(node), "alice")
+		}
+		a.op.Advance(tokensOver)
+		a.op.SetFaults(clienttest.TokenSlow)
+		var first, second string
+		var wg sync.WaitGroup
+		held := &browser{other, copyOf(b.jar)}
+		wg.Go(func() { first = access(b.fetch("/")) })
+		synctest.Wait()
+		store.broken(down)
+		if _, err := other.m.shared.load(t.Context(), "x"); err == nil {
+			t.Error("the store works")
+		}
+		store.broken(nil)
+		store.hangs(true)
+		wg.Go(func() { second = access(held.fetch("/")) })
+		time.Sleep(storeGlance / 2)
+		store.hangs(false)
+		time.Sleep(2 * storeGlance)
+		a.op.SetFaults()
+		wg.Wait()
+		if first != second || first == "none" || refreshes(a) != 1 {
+			t.Errorf("tokens %q and %q, %d refreshes", first, second, refreshes(a))
+		}
+		other.wantUser(b.at(other), "alice")
+	})
+}

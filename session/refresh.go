@@ -98,6 +98,7 @@ type refresh struct {
 type renewal struct {
 	rp       *client.Client
 	rec      *record // the session, as it was presented; not changed
+	begins   bool    // no other process can have it, nor the Store
 	grant    grant
 	resource string // which access token is wanted; empty: the usual one
 	rejected string // an access token that an API refused; empty: refresh if it is due
@@ -265,7 +266,7 @@ func (f *refresher) renew(ctx context.Context, want renewal) (fresh grant, found
 		defer func() { _ = recover() }() // of the hook: what the provider has given counts
 		done(err)
 	}()
-	if f.m.shared != nil {
+	if f.m.shared != nil && !want.begins {
 		return f.renewShared(ctx, want)
 	}
 	fresh, err = f.request(ctx, want)

@@ -1,11 +1,13 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/postern-go/postern/client"
@@ -201,4 +203,66 @@ func TestOtherTokensStayBehind(t *testing.T) {
 	if len(rec.others) != 0 || rec.tokens.RefreshToken != newest.tokens.RefreshToken {
 		t.Errorf("%d other tokens in the cookie", len(rec.others))
 	}
+}
+
+// A refresh that OnLogin does not wait for is waited for before anybody has the session: another
+// process knows nothing of it, and would use the same refresh token.
+func TestRefreshThatOutlivesOnLogin(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		synctest.Test(t, func(t *testing.T) {
+			var op *clienttest.Provider
+			nodes := cluster(t, 2, newLockingStore(), mode, func(cfg *appConfig) {
+				cfg.session.OnLogin = func(ctx context.Context, s *Session) error {
+					op.SetFaults(clienttest.TokenSlow)
+					time.AfterFunc(2*refreshPatience, func() { op.SetFaults() })
+					ctx, cancel := context.WithTimeout(ctx, time.Second)
+					defer cancel()
+					if _, err := s.TokenFor(ctx, filesAPI); err == nil {
+						t.Error("OnLogin has the token")
+					}
+					return nil
+				}
+			})
+			a, other := nodes[0], nodes[1]
+			op = a.op
+			defer op.Close()
+			b := a.browser()
+			b.mustSignIn("alice")
+			within(b.at(other), func(_ http.ResponseWriter, r *http.Request, s *Session) {
+				mustToken(t, s, r, filesAPI)
+			})
+			if refreshes(a) != 1 {
+				t.Errorf("%d refreshes", refreshes(a))
+			}
+			a.wantNoTrouble()
+		})
+	})
+}
+
+// Config.OnLogin has the tokens for all APIs, wherever the session will be, and what it got of
+// them is in every process.
+func TestTokenForInOnLogin(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		var files string
+		nodes := cluster(t, 2, newLockingStore(), mode, func(cfg *appConfig) {
+			cfg.session.OnLogin = func(ctx context.Context, s *Session) error {
+				token, err := s.TokenFor(ctx, filesAPI)
+				if err == nil {
+					files = token.AccessToken
+				}
+				return err
+			}
+		})
+		a, other := nodes[0], nodes[1]
+		b := a.browser()
+		b.mustSignIn("alice")
+		within(b.at(other), func(_ http.ResponseWriter, r *http.Request, s *Session) {
+			if got := mustToken(t, s, r, filesAPI); got != files || refreshes(a) != 1 {
+				t.Errorf("another token after %d refreshes", refreshes(a))
+			}
+		})
+		a.expireToken()
+		other.wantUser(b.at(other), "alice")
+		a.wantNoTrouble()
+	})
 }

@@ -48,6 +48,7 @@ type Session struct {
 	whole     bool   // the cookie has all of the session, also if it belongs into the Store
 	seenAt    time.Time
 	loginData []byte
+	begins    bool // it is that of Config.OnLogin: nobody has it yet, nor the Store
 
 	mu      sync.Mutex
 	grant   grant

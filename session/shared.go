@@ -210,12 +210,17 @@ func (s *shared) lock(outer context.Context, most time.Duration, key string) (he
 	p, begin := patienceOf(outer), time.Now()
 	timer := time.AfterFunc(p.of(most), func() { cancel(errLockBusy) })
 	held, release, err := s.acquire(ctx, key)
-	if !timer.Stop() && err == nil { // it came too late, and held has ended too
+	unlock = func() {
+		defer func() { _ = recover() }() // of the Locker: what was done under its lock counts
+		defer cancel(nil)
 		release()
+	}
+	if !timer.Stop() && err == nil { // it came too late, and held has ended too
+		unlock()
 		err = errLockBusy
 	}
 	if err == nil {
-		return held, func() { release(); cancel(nil) }, nil
+		return held, unlock, nil
 	}
 	if errors.Is(context.Cause(ctx), errLockBusy) {
 		err = errLockBusy

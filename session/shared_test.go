@@ -200,6 +200,31 @@ func TestSignOutWhileTheStoreIsFull(t *testing.T) {
 	}
 }
 
+// Somebody else signs in over a session, and a request with that is answered in another process
+// while it ends there: the answer does not delete the cookie of the new session.
+func TestReplacedSessionTakesNoCookieAlong(t *testing.T) {
+	store := newLockingStore()
+	nodes := cluster(t, 2, store, inStore)
+	a, other := nodes[0], nodes[1]
+	other.handler = other.m.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusOK) }))
+	b := a.browser()
+	b.mustSignIn("mallory")
+	replaced, old := ticketOf(t, b), b.request("GET", "/")
+	var during *http.Response
+	store.between = func(key string) {
+		if key == a.m.endedName(replaced.id) {
+			during = b.at(other).lost(old)
+		}
+	}
+	arrives := b.get(b.callbackOf(b.get("/auth/login").Header.Get("Location"), "alice"), fromProvider...)
+	b.wantRedirect(arrives, "/")
+	b.take(during)
+	a.wantUser(b, "alice")
+	if _, ok := store.get(a.m.recordName(replaced.id)); ok {
+		t.Error("the record is left")
+	}
+}
+
 // While the Store is down, what is known stands for five minutes.
 func TestStoreDown(t *testing.T) {
 	tests := []struct {
@@ -384,6 +409,58 @@ func TestStoreDownAtSignIn(t *testing.T) {
 	if b.cookie("") != "" {
 		t.Error("a session cookie")
 	}
+}
+
+// A Store that says nothing takes the tombstone all the same: who signs out is out everywhere.
+func TestSignOutWhileTheStoreOnlyTakes(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		store := newLockingStore()
+		nodes := cluster(t, 2, store, mode)
+		a := nodes[0]
+		b := a.browser()
+		b.mustSignIn("alice")
+		old := b.request("GET", "/", fetchHeaders...)
+		store.broken(func(operation, _ string) error {
+			if operation == "load" {
+				return errTestStore
+			}
+			return nil
+		})
+		b.post("/auth/logout")
+		store.broken(nil)
+		if got := problemReason(t, nodes[1].browser().lost(old)); got != ReasonSignedOut {
+			t.Errorf("reason %q", got)
+		}
+		if text := a.logs.String(); strings.Contains(text, "this process only") {
+			t.Errorf("the log says that it failed: %s", text)
+		}
+	})
+}
+
+// A Store that hangs takes nothing of the time in which the tokens are revoked.
+func TestSignOutRevokesWhileTheStoreHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newLockingStore()
+		a := cluster(t, 1, store, inStore)[0]
+		defer a.op.Close()
+		b := a.browser()
+		b.mustSignIn("alice")
+		b.wantRedirect(b.get(b.callbackOf(b.get("/auth/login").Header.Get("Location"), "alice"), fromProvider...), "/")
+		hangs := false
+		store.broken(func(_, key string) error {
+			if hangs {
+				time.Sleep(storeTimeout)
+				return errTestStore
+			}
+			hangs = strings.HasPrefix(key, kindRecord+".") // once the session is read
+			return nil
+		})
+		start := time.Now()
+		b.post("/auth/logout")
+		if d := time.Since(start); d <= logoutTimeout || a.op.Count("revocation") == 0 {
+			t.Errorf("after %v %d revocations; log: %s", d, a.op.Count("revocation"), a.logs)
+		}
+	})
 }
 
 // Signing out works while the Store is down, as far as this process goes.
@@ -692,6 +769,13 @@ func TestLock(t *testing.T) {
 		} else {
 			unlock()
 		}
+		s.locker = leavingPanics{locker}
+		locker.err = nil
+		if held, unlock, err := s.lock(t.Context(), time.Second, "y"); err != nil {
+			t.Error(err)
+		} else if unlock(); held.Err() == nil {
+			t.Error("a panic of unlock: the lock is held")
+		}
 		slow := lateLocker{make(chan struct{})}
 		s.locker = slow
 		if _, _, err := s.lock(t.Context(), time.Second, "x"); err != errLockBusy {
@@ -704,6 +788,14 @@ func TestLock(t *testing.T) {
 type panicLocker struct{}
 
 func (panicLocker) Lock(context.Context, string) (context.Context, func(), error) { panic("boom") }
+
+// leavingPanics gives the lock back, and then panics.
+type leavingPanics struct{ Locker }
+
+func (l leavingPanics) Lock(ctx context.Context, key string) (context.Context, func(), error) {
+	held, unlock, err := l.Locker.Lock(ctx, key)
+	return held, func() { unlock(); panic("boom") }, err
+}
 
 // A lateLocker gives the lock when nobody waits for it any more.
 type lateLocker struct{ released chan struct{} }

@@ -58,14 +58,20 @@ type turn struct {
 func (f *refresher) renewShared(ctx context.Context, want renewal) (fresh grant, found bool, err error) {
 	sh := f.m.shared
 	t := turn{name: sh.key(kindRefresh, string(want.rec.id[:]), want.grant.tokens.RefreshToken)}
-	ctx = sh.patiently(ctx, t.name)
+	ctx = sh.hurried(ctx)
+	glance := patienceOf(ctx).lost
 	held, unlock, lockErr := sh.lock(ctx, lockPatience, t.name)
-	defer unlock()
+	defer func() { unlock() }()
+	err = f.look(ctx, want, &t)
+	// After a glance nobody knew who has the lock. The Store answers after all: so somebody works.
+	if glance && errors.Is(lockErr, errLockBusy) && err == nil && t.newer == nil {
+		held, unlock, lockErr = sh.lock(ctx, lockPatience, t.name)
+		err = f.look(ctx, want, &t)
+	}
 	t.exclusive = sh.locker != nil && lockErr == nil
 	if lockErr != nil {
 		f.warn(ctx, want, "session: refresh without a lock", lockErr)
 	}
-	err = f.look(ctx, want, &t)
 	if err == nil && t.marked && !t.exclusive {
 		err = f.await(ctx, want, &t, markPatience, func() bool { return t.marked })
 	}
@@ -128,7 +134,7 @@ func (f *refresher) look(ctx context.Context, want renewal, t *turn) error {
 	if m.keepsInStore(want.rec) {
 		names = append(names, record)
 	}
-	found, err := m.shared.ask(ctx, names...)
+	found, err := m.shared.load(ctx, names...) // a moment after a failure too: see hurried
 	if err != nil {
 		return err
 	}

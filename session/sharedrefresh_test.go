@@ -916,3 +916,17 @@ func TestRefreshOutlivesThePanicsOfTheApp(t *testing.T) {
 		})
 	}
 }
+
+// A Locker that panics when it is given its lock back does not lose the tokens either.
+func TestRefreshOutlivesALockerThatPanics(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode func(*appConfig)) {
+		a := cluster(t, 1, newLockingStore(), mode, func(cfg *appConfig) { cfg.session.Locker = leavingPanics{&mapLocker{}} })[0]
+		b := a.browser()
+		b.mustSignIn("alice")
+		a.expireToken()
+		if got := access(b.fetch("/")); got == "none" || refreshes(a) != 1 {
+			t.Errorf("token %q after %d refreshes; log: %s", got, refreshes(a), a.logs)
+		}
+		a.wantNoTrouble()
+	})
+}

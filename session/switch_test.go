@@ -129,6 +129,46 @@ func TestLogoutEndsTheReplacedSession(t *testing.T) {
 	}
 }
 
+// Whichever of several sessions signs out, of those that one user has begun within a minute one
+// over the other, or at once in two tabs: none of them goes on.
+func TestLogoutEndsAllThatReplacedEachOther(t *testing.T) {
+	again := func(b *browser) *browser {
+		callback := b.callbackOf(b.get("/auth/login").Header.Get("Location"), "alice")
+		arrived := &browser{b.app, copyOf(b.jar)}
+		arrived.wantRedirect(arrived.get(callback, fromProvider...), "/")
+		return arrived
+	}
+	for name, begin := range map[string]func(first *browser) []*browser{
+		"one over the other": func(first *browser) []*browser {
+			second := again(first)
+			return []*browser{first, second, again(second)}
+		},
+		"in two tabs": func(first *browser) []*browser { return []*browser{first, again(first), again(first)} },
+	} {
+		for out := range 3 {
+			t.Run(fmt.Sprintf("%s, %d signs out", name, out), func(t *testing.T) {
+				a := newApp(t)
+				b := a.browser()
+				b.mustSignIn("alice")
+				all := begin(b)
+				for _, b := range all {
+					a.wantUser(b, "alice")
+				}
+				requests := make([]*http.Request, len(all))
+				for i, b := range all {
+					requests[i] = b.request("GET", "/", fetchHeaders...)
+				}
+				all[out].post("/auth/logout")
+				for i, r := range requests {
+					if resp := b.lost(r); resp.StatusCode != http.StatusUnauthorized {
+						t.Errorf("session %d goes on", i)
+					}
+				}
+			})
+		}
+	}
+}
+
 // silent is a transport that does not say which request it has answered.
 type silent func(*http.Request) *http.Response
 

@@ -61,7 +61,7 @@ func (s *Session) refresh(ctx context.Context, g grant, resource, rejected strin
 		defer cancel()
 	}
 	fresh, err := s.m.refresher.refresh(ctx, renewal{
-		rp: s.provider.rp, rec: s.presented, grant: g, resource: resource, rejected: rejected,
+		rp: s.provider.rp, rec: s.presented, begins: s.begins, grant: g, resource: resource, rejected: rejected,
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
