@@ -199,6 +199,30 @@ func TestFromProvider(t *testing.T) {
 	}
 }
 
+// Rules behind one that demands another provider are about who signs in there: they refuse
+// nobody for what the user of this one lacks.
+func TestRulesAfterFromProvider(t *testing.T) {
+	a, red, blue := newTwo(t)
+	blue.SetUser(clienttest.User{Subject: "carol", Claims: map[string]any{"groups": []string{"admin"}}})
+	a.guarded(HasScope("openid"), FromProvider("blue"), HasClaim([]string{"groups"}, "admin"))
+	for user, want := range map[string]int{"carol": http.StatusOK, "bob": http.StatusForbidden} {
+		b := a.browser()
+		a.wantRedirect(b.signInAt(red, "red", "alice"), "/from/red")
+		location := b.get("/guarded").Header.Get("Location")
+		if !strings.HasPrefix(location, blue.Issuer()+"/") {
+			t.Fatalf("a user of red is sent to %q; log: %s", location, a.logs)
+		}
+		callback, err := blue.SignIn(location, user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.wantRedirect(b.get(callback.RequestURI(), fromProvider...), "/guarded")
+		if resp := b.get("/guarded"); resp.StatusCode != want {
+			t.Errorf("%s of blue: %d, want %d", user, resp.StatusCode, want)
+		}
+	}
+}
+
 func TestChooseProvider(t *testing.T) {
 	a, _, blue := newTwo(t, func(c *Config) {
 		c.ChooseProvider = func(r *http.Request) string {
