@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -26,6 +27,25 @@ func TestLifetimes(t *testing.T) {
 	a.op.Advance(5 * time.Second)
 	if resp := b.lost(r); problemReason(t, resp) != ReasonExpired {
 		t.Errorf("%d at the hard end", resp.StatusCode)
+	}
+}
+
+// A lifetime of whatever a time.Duration holds is a long one, and none that browsers take for
+// the end of the cookie.
+func TestLongestLifetime(t *testing.T) {
+	a := newApp(t, func(cfg *appConfig) {
+		cfg.session.Lifetime, cfg.session.Idle, cfg.session.AttemptLifetime = math.MaxInt64, math.MaxInt64, math.MaxInt64
+	})
+	b := a.browser()
+	b.mustSignIn("alice")
+	a.op.Advance(30 * 24 * time.Hour)
+	a.wantUser(b, "alice")
+	for nanoseconds, want := range map[time.Duration]string{
+		-1: "0", 0: "0", 1: "1", 1e9: "1", 1e9 + 1: "2", math.MaxInt64: "9223372037",
+	} {
+		if got := testCookies(t, overTLS).maxAge(testTime.Add(nanoseconds)); got != "; Max-Age="+want {
+			t.Errorf("%d ns: %q, want %s", nanoseconds, got, want)
+		}
 	}
 }
 
