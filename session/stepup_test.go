@@ -202,15 +202,16 @@ func TestRulesThatRefuse(t *testing.T) {
 // Claims of the userinfo endpoint fill up what the ID token lacks, and no more.
 func TestUserInfoClaims(t *testing.T) {
 	a := newApp(t, func(c *appConfig) {
-		c.session.UserInfoClaims = []string{"groups", "sub", "iss", "missing"}
-		c.op.Users = []clienttest.User{{Subject: "alice", Claims: map[string]any{"groups": []string{"staff"}, "email": "a@example.com"}}}
+		c.session.Claims = []string{"groups"}
+		c.session.UserInfoClaims = []string{"groups", "sub", "iss", "missing", "plan"}
+		c.op.Users = []clienttest.User{{Subject: "alice", Claims: map[string]any{"groups": []string{"staff"}, "email": "a@example.com", "plan": "gold"}}}
 	})
 	b := a.browser()
 	b.mustSignIn("alice")
 	var claims map[string]any
 	var groups []string
 	a.open = func(_ *http.Request, s *Session) {
-		if kept := string(s.presented.userInfo); kept != `{"groups":["staff"],"sub":"alice"}` {
+		if kept := string(s.presented.userInfo); kept != `{"plan":"gold"}` {
 			t.Errorf("kept is %s", kept)
 		}
 		s.presented.userInfo = []byte(`{"sub":"mallory","iss":"https://evil.example","team":["blue"]}`)
