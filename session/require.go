@@ -128,6 +128,8 @@ func (s *Session) lacking(r *http.Request, rules []Rule) (lacking *Demand, err e
 		switch err := rule(r, s); {
 		case err == nil:
 			continue
+		case err == error((*Error)(nil)):
+			return nil, errNilError
 		case !errors.As(err, &d):
 			return nil, err
 		case d == nil:
@@ -142,7 +144,10 @@ func (s *Session) lacking(r *http.Request, rules []Rule) (lacking *Demand, err e
 	return lacking, nil
 }
 
-var errNilDemand = errors.New("the error of a rule is a *Demand that is nil, which is an error all the same")
+var (
+	errNilDemand = errors.New("the error of a rule is a *Demand that is nil, which is an error all the same")
+	errNilError  = errors.New("the error of a rule is an *Error that is nil, which is an error all the same")
+)
 
 var errAroundCallback = errors.New("Require or Guard stands around the callback route: register Routes outside of it")
 
