@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -472,6 +473,9 @@ func TestRulesByHand(t *testing.T) {
 		if good != (err == nil) || !good && !errors.As(err, &d) {
 			t.Errorf("%d s from now: %v", seconds, err)
 		}
+	}
+	if err := AuthenticatedWithin(math.MaxInt64)(nil, signedInAt(a.op.Now())); err != nil {
+		t.Errorf("whenever: %v", err)
 	}
 }
 
