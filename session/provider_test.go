@@ -199,6 +199,28 @@ func TestFromProvider(t *testing.T) {
 	}
 }
 
+// What a session was granted at one provider is not asked for at another.
+func TestScopesStayWithTheirProvider(t *testing.T) {
+	a, red, _ := newTwo(t)
+	a.guarded(FromProvider("blue"))
+	a.mux.HandleFunc("/orders", func(w http.ResponseWriter, r *http.Request) {
+		a.m.Login(w, r, &LoginOptions{Provider: "red", Authorize: &client.AuthorizeOptions{Scopes: []string{"openid", "orders:read"}}})
+	})
+	a.mux.Handle("/fresh", a.m.Guard(HasACR("gold"))(http.HandlerFunc(a.page)))
+	b := a.browser()
+	callback, err := red.SignIn(b.get("/orders").Header.Get("Location"), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.wantRedirect(b.get(callback.RequestURI(), fromProvider...), "/orders")
+	if scope := authRequest(t, b.get("/fresh")).Get("scope"); !strings.Contains(scope, "orders:read") {
+		t.Errorf("red is asked for %q", scope)
+	}
+	if scope := authRequest(t, b.get("/guarded")).Get("scope"); strings.Contains(scope, "orders:read") {
+		t.Errorf("blue is asked for %q", scope)
+	}
+}
+
 // Rules behind one that demands another provider are about who signs in there: they refuse
 // nobody for what the user of this one lacks.
 func TestRulesAfterFromProvider(t *testing.T) {
