@@ -68,7 +68,7 @@ func AuthenticatedWithin(d time.Duration) Rule {
 	d = d.Truncate(time.Second)
 	return func(_ *http.Request, t *AccessToken) error {
 		ago := time.Since(t.AuthTime)
-		if !t.AuthTime.IsZero() && -DefaultLeeway <= ago && ago <= d+DefaultLeeway {
+		if !t.AuthTime.IsZero() && -DefaultLeeway <= ago && ago-DefaultLeeway <= d {
 			return nil
 		}
 		return &stepUp{maxAge: &d}

@@ -2,6 +2,7 @@ package jwtverify_test
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -62,6 +63,7 @@ func TestStepUp(t *testing.T) {
 			{"no auth_time", jwtverify.AccessToken{}, both[:1], recent, `max_age="300"`},
 			{"at once", jwtverify.AccessToken{AuthTime: ago(time.Hour)}, []jwtverify.Rule{jwtverify.AuthenticatedWithin(0)}, recent, `max_age="0"`},
 			{"parts of a second", jwtverify.AccessToken{AuthTime: ago(time.Hour)}, []jwtverify.Rule{jwtverify.AuthenticatedWithin(1999 * time.Millisecond)}, recent, `max_age="1"`},
+			{"whenever", jwtverify.AccessToken{AuthTime: ago(time.Hour)}, []jwtverify.Rule{jwtverify.AuthenticatedWithin(math.MaxInt64)}, "", ""},
 			{"both", jwtverify.AccessToken{ACR: "mfa", AuthTime: ago(0)}, both, "", ""},
 			{"neither", jwtverify.AccessToken{}, both, "a different authentication level and more recent authentication are required", `acr_values="mfa phr", max_age="300"`},
 			{"the acr alone", jwtverify.AccessToken{ACR: "mfa"}, both, recent, `max_age="300"`},

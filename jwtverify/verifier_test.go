@@ -1,8 +1,14 @@
 package jwtverify_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/postern-go/postern/jwtverify"
 )
@@ -77,4 +83,52 @@ func TestHasOneOfSeveralClaims(t *testing.T) {
 	a.wantRefused(a.send(a.Guard(jwtverify.HasClaim([]string{"roles"}, "admin", "owner")), get("Bearer good")), 403, "", `has none of ["admin" "owner"]`)
 	a.wantRefused(a.send(a.Guard(jwtverify.HasClaim([]string{"roles"})), get("Bearer good")), 500, "", "no path or no value")
 	a.wantRefused(a.send(a.Guard(jwtverify.HasClaim([]string{"roles"}, "admin", "")), get("Bearer good")), 500, "", "no path or no value")
+}
+
+// keysAtHand is a key set of an app's own, which makes its keys anew at every call.
+type keysAtHand struct{ set jwtverify.KeySet }
+
+func (k keysAtHand) Keys(ctx context.Context, kid string) ([]jwtverify.Key, error) {
+	keys, err := k.set.Keys(ctx, kid)
+	return slices.Clone(keys), err
+}
+
+// Tokens around the size up to which they are verified without a copy on the heap, by several
+// goroutines at once: each has its own verdict.
+func TestVerifyConcurrently(t *testing.T) {
+	secret := strings.Repeat("s", 31) + "-of-client-1-and-more-than-64-bytes-long"
+	now := time.Now()
+	for alg, key := range map[string]string{"RS256": "rsa", "PS256": "rsa", "ES256": "p256", "EdDSA": "ed25519", "HS256": "", "HS512": ""} {
+		v := &jwtverify.Verifier{Issuer: "https://op.example.com", Audience: "client-1", Algorithms: []string{alg}}
+		signer := any([]byte(secret))
+		v.Keys = jwtverify.SharedSecret(secret)
+		if key != "" {
+			signer = testKeys(t)[key].Key
+			v.Keys = keysAtHand{jwtverify.StaticKeys(jwtverify.Key{Public: publicKey(t, key)})}
+		}
+		var wg sync.WaitGroup
+		for _, size := range []int{400, 2047, 2048, 2049, 2050, 9000} {
+			payload := fmt.Sprintf(`{"iss":"https://op.example.com","aud":"client-1","sub":"user-%d","iat":%d,"exp":%d}`, size, now.Unix(), now.Unix()+600)
+			head := b64(`{"alg":"` + alg + `"}`)
+			room := size - len(head) - len(".")
+			payload += strings.Repeat(" ", room*3/4-len(payload))
+			input := head + "." + b64(payload)
+			sig := b64(string(sign(t, signer, alg, input)))
+			forged := head + "." + b64(strings.Replace(payload, "user-", "evil-", 1)) + "." + sig
+			for range 2 {
+				wg.Go(func() {
+					for range 20 {
+						id, err := v.IDToken(t.Context(), input+"."+sig, jwtverify.Expect{})
+						if err != nil || id.Subject != fmt.Sprintf("user-%d", size) {
+							t.Errorf("%s, %d bytes: %v", alg, len(input), err)
+						}
+						if id, err := v.IDToken(t.Context(), forged, jwtverify.Expect{}); id != nil || !errors.Is(err, jwtverify.ErrInvalid) {
+							t.Errorf("%s, %d bytes, forged: %v", alg, len(input), err)
+						}
+					}
+				})
+			}
+		}
+		wg.Wait()
+	}
 }

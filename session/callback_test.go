@@ -241,8 +241,22 @@ func TestV21SameUserAgain(t *testing.T) {
 	a := newApp(t)
 	b := a.browser()
 	b.mustSignIn("alice")
+	a.open = func(_ *http.Request, s *Session) {
+		if err := s.Set("cart", []byte("tea")); err != nil {
+			t.Error(err)
+		}
+	}
+	a.wantUser(b, "alice")
+	a.open = nil
 	old := b.request("GET", "/", fetchHeaders...)
 	b.signIn("/auth/login", "alice")
+	a.open = func(_ *http.Request, s *Session) {
+		if cart, ok := s.Get("cart"); ok {
+			t.Errorf("the cart of the session before: %q", cart)
+		}
+	}
+	a.wantUser(b, "alice")
+	a.open = nil
 	resp := b.lost(old)
 	if got := body(resp); !strings.HasPrefix(got, "alice ") || len(resp.Cookies()) > 0 {
 		t.Errorf("%q, cookies %v", got, resp.Cookies())

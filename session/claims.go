@@ -8,8 +8,9 @@ import (
 )
 
 // What is known of a user is the claims of the verified ID token and, where
-// Config.UserInfoClaims has names, those of the userinfo endpoint at the sign-in. Where both
-// have a claim, the ID token has it right, and all of it: a refresh may bring a newer one.
+// Config.UserInfoClaims has names, those of the userinfo endpoint at the sign-in that its ID
+// token lacked. Where both have a claim, the ID token has it right, and all of it: a refresh
+// may bring a newer one.
 
 // source is the ID token or, of a provider without OpenID Connect, the account.
 func (s *Session) source() interface {

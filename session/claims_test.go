@@ -101,3 +101,28 @@ func TestUserInfoDoesNotFillUpAClaim(t *testing.T) {
 	}
 	a.wantUser(b, "alice")
 }
+
+// Neither does a claim that a refreshed ID token leaves out, because there is no more to say:
+// of what the ID token of the sign-in has, nothing is kept of the userinfo.
+func TestUserInfoBringsNoClaimBackAfterARefresh(t *testing.T) {
+	a := newApp(t, func(c *appConfig) {
+		c.session.UserInfoClaims = []string{"groups"}
+		c.op.Users = []clienttest.User{{Subject: "alice", Claims: map[string]any{"groups": []string{"admin"}}}}
+	})
+	a.guarded(HasClaim([]string{"groups"}, "admin"))
+	b := a.browser()
+	b.mustSignIn("alice")
+	if resp := b.get("/guarded"); resp.StatusCode != http.StatusOK {
+		t.Fatalf("an admin: %d", resp.StatusCode)
+	}
+	a.op.SetUser(clienttest.User{Subject: "alice"})
+	a.expireToken()
+	a.wantPage(b.get("/guarded"), http.StatusForbidden, ReasonRule)
+	a.open = func(_ *http.Request, s *Session) {
+		var claims struct{ Groups []string }
+		if err := s.Claims(&claims); err != nil || claims.Groups != nil {
+			t.Errorf("groups %q, %v", claims.Groups, err)
+		}
+	}
+	a.wantUser(b, "alice")
+}

@@ -343,7 +343,11 @@ func (c *cookies) seenSize() int {
 // maxAge mirrors a time inside the seal, so that browsers forget in time.
 func (c *cookies) maxAge(expires time.Time) string {
 	left := max(0, expires.Sub(c.now()))
-	return "; Max-Age=" + strconv.FormatInt(int64((left+time.Second-1)/time.Second), 10)
+	seconds := int64(left / time.Second)
+	if left%time.Second > 0 {
+		seconds++
+	}
+	return "; Max-Age=" + strconv.FormatInt(seconds, 10)
 }
 
 // setCookie adds a Set-Cookie line, instead of one for the same name that h

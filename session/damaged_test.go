@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,19 @@ func TestNamesOfNoAttempt(t *testing.T) {
 	for _, name := range []string{hash, c.laxPrefix, c.laxPrefix + hash[1:], c.laxPrefix + hash + "AAAA", c.laxPrefix + hash[1:] + "\n", c.laxPrefix + hash[1:] + "!"} {
 		if c.isAttempt(name) {
 			t.Errorf("%q is taken for an attempt", name)
+		}
+	}
+}
+
+// What is sealed as a last-seen time was written by us, or by a later version of us.
+func TestDamagedSeen(t *testing.T) {
+	whole := appendTime(append([]byte{seenVersion}, make([]byte, len(sessionID{}))...), testTime)
+	for name, plain := range map[string][]byte{
+		"whole": whole, "empty": nil, "cut": whole[:len(whole)-1], "longer": append(slices.Clone(whole), 0),
+		"another version": append([]byte{seenVersion + 1}, whole[1:]...),
+	} {
+		if err := new(seen).unmarshal(plain); (err == nil) != (name == "whole") || err != nil && err != errUndecryptable {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -116,11 +117,11 @@ func (m *Manager) exchange(ctx context.Context, p *provider, a *attempt, params 
 	if !ok {
 		return nil, fmt.Errorf("%w: neither an ID token nor an account", client.ErrRejected)
 	}
+	tokens = withClaims(tokens, m.cfg.Claims)
 	info, err := m.userInfo(ctx, p, tokens)
 	if err != nil {
 		return nil, err
 	}
-	tokens = withClaims(tokens, m.cfg.Claims)
 	now := m.cfg.Now()
 	if who.issued.IsZero() {
 		who.issued = now
@@ -131,8 +132,10 @@ func (m *Manager) exchange(ctx context.Context, p *provider, a *attempt, params 
 	}, nil
 }
 
-// userInfo gives the claims that Config.UserInfoClaims names; nil: it names none, or the
-// provider is without OpenID Connect, and has answered at its user endpoint already.
+// userInfo gives the claims that Config.UserInfoClaims names and the ID token lacks; nil: it
+// names none, or the provider is without OpenID Connect, and has answered at its user endpoint
+// already. One that the ID token has is its own: where a refreshed one leaves it out, because
+// the user has no groups any more, those of the sign-in must not come back.
 func (m *Manager) userInfo(ctx context.Context, p *provider, tokens *client.Tokens) ([]byte, error) {
 	if len(m.cfg.UserInfoClaims) == 0 || tokens.IDToken == nil {
 		return nil, nil
@@ -141,7 +144,11 @@ func (m *Manager) userInfo(ctx context.Context, p *provider, tokens *client.Toke
 	if err != nil {
 		return nil, err
 	}
-	return keep(m.cfg.UserInfoClaims, info.Claim)
+	lacking := slices.DeleteFunc(slices.Clone(m.cfg.UserInfoClaims), func(name string) bool {
+		_, ok := tokens.IDToken.Claim(name)
+		return ok
+	})
+	return keep(lacking, info.Claim)
 }
 
 // greet runs Config.OnLogin and keeps what it has set in rec.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -97,7 +98,7 @@ func (j *strictJar) store(u *url.URL, c *http.Cookie) (refusal string) {
 	case c.MaxAge < 0:
 		entry.expires = time.Unix(0, 0)
 	case c.MaxAge > 0:
-		entry.expires = entry.created.Add(time.Duration(c.MaxAge) * time.Second)
+		entry.expires = entry.created.Add(min(time.Duration(c.MaxAge), math.MaxInt64/time.Second) * time.Second)
 	case !c.Expires.IsZero():
 		entry.expires = c.Expires
 	}

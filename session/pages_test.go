@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"html"
@@ -613,5 +614,18 @@ func TestStepUpKeepsValues(t *testing.T) {
 			}
 		}
 		a.wantUser(b, user)
+	}
+}
+
+// Nobody signs in while a frame asks who is there: what the app does then is not done again.
+func TestCheckSessionGreetsNobody(t *testing.T) {
+	greeted := 0
+	a := newApp(t, func(c *appConfig) {
+		c.session.OnLogin = func(context.Context, *Session) error { greeted++; return nil }
+	})
+	w := &watched{a.browser(), a.op.NewBrowser()}
+	w.signInAtBoth("alice")
+	if got := w.recheck(w.data()["recheck"]); got != frameSame || greeted != 1 {
+		t.Errorf("%s, greeted %d times", got, greeted)
 	}
 }

@@ -199,6 +199,52 @@ func TestFromProvider(t *testing.T) {
 	}
 }
 
+// What a session was granted at one provider is not asked for at another.
+func TestScopesStayWithTheirProvider(t *testing.T) {
+	a, red, _ := newTwo(t)
+	a.guarded(FromProvider("blue"))
+	a.mux.HandleFunc("/orders", func(w http.ResponseWriter, r *http.Request) {
+		a.m.Login(w, r, &LoginOptions{Provider: "red", Authorize: &client.AuthorizeOptions{Scopes: []string{"openid", "orders:read"}}})
+	})
+	a.mux.Handle("/fresh", a.m.Guard(HasACR("gold"))(http.HandlerFunc(a.page)))
+	b := a.browser()
+	callback, err := red.SignIn(b.get("/orders").Header.Get("Location"), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.wantRedirect(b.get(callback.RequestURI(), fromProvider...), "/orders")
+	if scope := authRequest(t, b.get("/fresh")).Get("scope"); !strings.Contains(scope, "orders:read") {
+		t.Errorf("red is asked for %q", scope)
+	}
+	if scope := authRequest(t, b.get("/guarded")).Get("scope"); strings.Contains(scope, "orders:read") {
+		t.Errorf("blue is asked for %q", scope)
+	}
+}
+
+// Rules behind one that demands another provider are about who signs in there: they refuse
+// nobody for what the user of this one lacks.
+func TestRulesAfterFromProvider(t *testing.T) {
+	a, red, blue := newTwo(t)
+	blue.SetUser(clienttest.User{Subject: "carol", Claims: map[string]any{"groups": []string{"admin"}}})
+	a.guarded(HasScope("openid"), FromProvider("blue"), HasClaim([]string{"groups"}, "admin"))
+	for user, want := range map[string]int{"carol": http.StatusOK, "bob": http.StatusForbidden} {
+		b := a.browser()
+		a.wantRedirect(b.signInAt(red, "red", "alice"), "/from/red")
+		location := b.get("/guarded").Header.Get("Location")
+		if !strings.HasPrefix(location, blue.Issuer()+"/") {
+			t.Fatalf("a user of red is sent to %q; log: %s", location, a.logs)
+		}
+		callback, err := blue.SignIn(location, user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.wantRedirect(b.get(callback.RequestURI(), fromProvider...), "/guarded")
+		if resp := b.get("/guarded"); resp.StatusCode != want {
+			t.Errorf("%s of blue: %d, want %d", user, resp.StatusCode, want)
+		}
+	}
+}
+
 func TestChooseProvider(t *testing.T) {
 	a, _, blue := newTwo(t, func(c *Config) {
 		c.ChooseProvider = func(r *http.Request) string {

@@ -29,8 +29,9 @@ func (m *Manager) Require(next http.Handler) http.Handler { return m.Guard()(nex
 // Guard is Require with rules, all of which must hold. The first that refuses a request for
 // good decides the answer, a 403, and the log has its error. If there is none, what the others
 // demand is asked of one new sign-in (see StepUp): the least age, all scopes, and an acr that
-// all of them take. Demands that no sign-in could meet together come one after the other. Who
-// comes without a session signs in first, and is asked for more after that.
+// all of them take. Demands that no sign-in could meet together come one after the other. Rules
+// behind one that demands another provider wait for that sign-in, for they are about who comes
+// from there. Who comes without a session signs in first, and is asked for more after that.
 func (m *Manager) Guard(rules ...Rule) func(http.Handler) http.Handler {
 	rules = slices.Clone(rules)
 	return func(next http.Handler) http.Handler {
@@ -107,29 +108,46 @@ func (m *Manager) admit(w http.ResponseWriter, r *http.Request, s *Session, rule
 // keepsRules says whether all rules let a request pass. A 403 comes before any sign-in, which
 // would be in vain.
 func (m *Manager) keepsRules(w http.ResponseWriter, r *http.Request, s *Session, rules []Rule) bool {
-	var lacking *Demand
-	for _, rule := range rules {
-		var d *Demand
-		switch err := rule(r, s); {
-		case err == nil:
-		case !errors.As(err, &d):
-			m.refuse(w, r, err)
-			return false
-		case d == nil:
-			m.refuse(w, r, errNilDemand)
-			return false
-		default:
-			lacking = lacking.and(s.complete(d))
-		}
-	}
-	if lacking != nil {
+	lacking, err := s.lacking(r, rules)
+	switch {
+	case err != nil:
+		m.refuse(w, r, err)
+		return false
+	case lacking != nil:
 		m.stepUp(w, r, s, lacking)
 		return false
 	}
 	return true
 }
 
-var errNilDemand = errors.New("the error of a rule is a *Demand that is nil, which is an error all the same")
+// lacking is what rules demand of a new sign-in; nil: nothing. The error is that of a rule
+// that refuses for good.
+func (s *Session) lacking(r *http.Request, rules []Rule) (lacking *Demand, err error) {
+	for _, rule := range rules {
+		var d *Demand
+		switch err := rule(r, s); {
+		case err == nil:
+			continue
+		case err == error((*Error)(nil)):
+			return nil, errNilError
+		case !errors.As(err, &d):
+			return nil, err
+		case d == nil:
+			return nil, errNilDemand
+		}
+		d = s.complete(d)
+		lacking = lacking.and(d)
+		if d.Provider != s.presented.provider {
+			break // the rules behind it are about who signs in there
+		}
+	}
+	return lacking, nil
+}
+
+var (
+	errNilDemand = errors.New("the error of a rule is a *Demand that is nil, which is an error all the same")
+	errNilError  = errors.New("the error of a rule is an *Error that is nil, which is an error all the same")
+)
 
 var errAroundCallback = errors.New("Require or Guard stands around the callback route: register Routes outside of it")
 

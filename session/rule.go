@@ -40,7 +40,7 @@ func AuthenticatedWithin(d time.Duration) Rule {
 	return func(_ *http.Request, s *Session) error {
 		if id := s.IDToken(); id != nil && !id.AuthTime.IsZero() {
 			ago := s.m.cfg.Now().Sub(id.AuthTime)
-			if -jwtverify.DefaultLeeway <= ago && ago <= d+jwtverify.DefaultLeeway {
+			if -jwtverify.DefaultLeeway <= ago && ago-jwtverify.DefaultLeeway <= d {
 				return nil
 			}
 		}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,7 +57,12 @@ func wantNone(t *testing.T, where, text string, canaries []canary) {
 // talkative.
 func TestV42NoSecretsAnywhere(t *testing.T) {
 	var failures []error
+	var told []any // of events and operations
 	a := newApp(t, func(cfg *appConfig) {
+		cfg.session.OnEvent = func(_ context.Context, e Event) { told = append(told, e, e.Err) }
+		cfg.session.Observe = func(ctx context.Context, operation string) (context.Context, func(error)) {
+			return ctx, func(err error) { told = append(told, operation, err) }
+		}
 		cfg.session.PostLogoutRedirectURL = appURL + "/"
 		cfg.session.OnError = func(w http.ResponseWriter, _ *http.Request, e *Error) {
 			failures = append(failures, e)
@@ -122,6 +128,13 @@ func TestV42NoSecretsAnywhere(t *testing.T) {
 		t.Fatalf("too little happened: %d failures, %d secrets, %d bytes of log", len(failures), len(secrets), len(a.logs.String()))
 	}
 	wantNone(t, "the log", a.logs.String(), secrets)
+	if len(told) < 400 {
+		t.Fatalf("%d things told of events and operations", len(told))
+	}
+	for _, one := range told {
+		fmt.Fprintf(&out, "%+v\n", one)
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("", "v", one)
+	}
 	for _, err := range failures {
 		for e := err; e != nil; e = errors.Unwrap(e) {
 			show(e)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -26,6 +27,25 @@ func TestLifetimes(t *testing.T) {
 	a.op.Advance(5 * time.Second)
 	if resp := b.lost(r); problemReason(t, resp) != ReasonExpired {
 		t.Errorf("%d at the hard end", resp.StatusCode)
+	}
+}
+
+// A lifetime of whatever a time.Duration holds is a long one, and none that browsers take for
+// the end of the cookie.
+func TestLongestLifetime(t *testing.T) {
+	a := newApp(t, func(cfg *appConfig) {
+		cfg.session.Lifetime, cfg.session.Idle, cfg.session.AttemptLifetime = math.MaxInt64, math.MaxInt64, math.MaxInt64
+	})
+	b := a.browser()
+	b.mustSignIn("alice")
+	a.op.Advance(30 * 24 * time.Hour)
+	a.wantUser(b, "alice")
+	for nanoseconds, want := range map[time.Duration]string{
+		-1: "0", 0: "0", 1: "1", 1e9: "1", 1e9 + 1: "2", math.MaxInt64: "9223372037",
+	} {
+		if got := testCookies(t, overTLS).maxAge(testTime.Add(nanoseconds)); got != "; Max-Age="+want {
+			t.Errorf("%d ns: %q, want %s", nanoseconds, got, want)
+		}
 	}
 }
 
@@ -268,5 +288,66 @@ func TestTwoManagersOnOneHost(t *testing.T) {
 	two.wantUser(b2, "bob")
 	if len(b1.jar.refused) > 0 {
 		t.Errorf("refused: %q", b1.jar.refused)
+	}
+}
+
+// A handler of one app within that of another on the same mux sees its own sessions only.
+func TestManagerWithinAnother(t *testing.T) {
+	one := newApp(t, func(cfg *appConfig) { cfg.session.Name = "one" })
+	two := newApp(t, func(cfg *appConfig) { cfg.session.Name = "two" })
+	var seen string
+	inner := two.m.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = "two: " + From(r.Context()).Subject() }))
+	one.mux.Handle("/both", one.m.Require(inner))
+	one.mux.Handle("/gate", one.m.Require(two.m.Require(inner)))
+	b := one.browser()
+	b.mustSignIn("alice")
+	if resp := b.get("/both"); resp.StatusCode != http.StatusOK || seen != "two: " {
+		t.Errorf("%d, %q", resp.StatusCode, seen)
+	}
+	if resp := b.fetch("/gate"); resp.StatusCode != http.StatusUnauthorized || problemReason(t, resp) != ReasonNoSession {
+		t.Errorf("%d for who is signed in at the other app", resp.StatusCode)
+	}
+	b2 := &browser{two, b.jar}
+	b2.mustSignIn("bob")
+	if resp := b.get("/gate"); resp.StatusCode != http.StatusOK || seen != "two: bob" {
+		t.Errorf("%d, %q", resp.StatusCode, seen)
+	}
+}
+
+// Of a session that is over nothing is told, though its cookie opens.
+func TestNothingOfASessionThatIsOver(t *testing.T) {
+	a := newApp(t)
+	b := a.browser()
+	b.mustSignIn("alice")
+	a.op.Advance(DefaultIdle)
+	a.mux.Handle("/load", a.m.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s := From(r.Context())
+		if s.presented == nil || s.SignedIn() {
+			t.Fatalf("the session is not over: %q", s.Reason())
+		}
+		var claims map[string]any
+		if err := s.Claims(&claims); err != ErrSignIn || claims != nil {
+			t.Errorf("claims %v, %v", claims, err)
+		}
+		if _, ok := s.Claim("sub"); ok {
+			t.Error("a claim")
+		}
+		if _, ok := s.Texts("sub"); ok {
+			t.Error("texts of a claim")
+		}
+		if s.Subject() != "" || s.Issuer() != "" || s.IDToken() != nil || s.Account() != nil || !s.Created().IsZero() || !s.Expires().IsZero() {
+			t.Error("an identity")
+		}
+		for name, rule := range map[string]Rule{
+			"acr": HasACR("gold"), "amr": HasAMR("pwd"), "scope": HasScope("openid"), "claim": HasClaim([]string{"sub"}, "alice"),
+			"age": AuthenticatedWithin(24 * time.Hour),
+		} {
+			if rule(r, s) == nil {
+				t.Errorf("the rule of %s lets nobody pass as somebody", name)
+			}
+		}
+	})))
+	if resp := b.get("/load"); resp.StatusCode != http.StatusOK {
+		t.Errorf("%d", resp.StatusCode)
 	}
 }

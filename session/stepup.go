@@ -97,10 +97,11 @@ func (s *Session) inVain(d *Demand) bool {
 	return tried == d.key() && (lasting || justNow)
 }
 
-// refuse answers what a rule does not let pass, and no sign-in would change.
+// refuse answers what a rule does not let pass, and no sign-in would change. An Error whose
+// status refuses nothing is one without.
 func (m *Manager) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var e *Error
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || e.Status < 400 || e.Status > 599 {
 		e = &Error{Status: http.StatusForbidden, Reason: ReasonRule, Err: err}
 	}
 	m.fail(w, r, e)

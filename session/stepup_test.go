@@ -3,6 +3,8 @@ package session
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -171,20 +173,24 @@ func TestRulesThatRefuse(t *testing.T) {
 		status int
 		reason string
 	}{
-		"another group":      {HasClaim([]string{"groups"}, "admin"), http.StatusForbidden, ReasonRule},
-		"a part of a group":  {HasClaim([]string{"groups"}, "sta"), http.StatusForbidden, ReasonRule},
-		"no such claim":      {HasClaim([]string{"roles"}, "staff"), http.StatusForbidden, ReasonRule},
-		"a number":           {HasClaim([]string{"level"}, "1"), http.StatusForbidden, ReasonRule},
-		"an error of an app": {func(*http.Request, *Session) error { return other }, http.StatusForbidden, ReasonRule},
-		"no path":            {HasClaim(nil, "x"), http.StatusInternalServerError, ReasonInternal},
-		"no value":           {HasClaim([]string{"groups"}), http.StatusInternalServerError, ReasonInternal},
-		"an empty value":     {HasClaim([]string{"groups"}, ""), http.StatusInternalServerError, ReasonInternal},
-		"no acr":             {HasACR(), http.StatusInternalServerError, ReasonInternal},
-		"acr with a slash":   {HasACR(`a\b`), http.StatusInternalServerError, ReasonInternal},
-		"two acr in one":     {HasACR("a b"), http.StatusInternalServerError, ReasonInternal},
-		"no amr":             {HasAMR(), http.StatusInternalServerError, ReasonInternal},
-		"an empty scope":     {HasScope(""), http.StatusInternalServerError, ReasonInternal},
-		"a negative age":     {AuthenticatedWithin(-1), http.StatusInternalServerError, ReasonInternal},
+		"another group":        {HasClaim([]string{"groups"}, "admin"), http.StatusForbidden, ReasonRule},
+		"a part of a group":    {HasClaim([]string{"groups"}, "sta"), http.StatusForbidden, ReasonRule},
+		"no such claim":        {HasClaim([]string{"roles"}, "staff"), http.StatusForbidden, ReasonRule},
+		"a number":             {HasClaim([]string{"level"}, "1"), http.StatusForbidden, ReasonRule},
+		"an error of an app":   {func(*http.Request, *Session) error { return other }, http.StatusForbidden, ReasonRule},
+		"an Error that is nil": {refusing((*Error)(nil)), http.StatusForbidden, ReasonRule},
+		"an empty Error":       {refusing(&Error{}), http.StatusForbidden, ReasonRule},
+		"an Error that is OK":  {refusing(&Error{Status: http.StatusOK, Reason: ReasonRule, Err: other}), http.StatusForbidden, ReasonRule},
+		"an Error":             {refusing(&Error{Status: http.StatusNotFound, Reason: ReasonRule, Err: other}), http.StatusNotFound, ReasonRule},
+		"no path":              {HasClaim(nil, "x"), http.StatusInternalServerError, ReasonInternal},
+		"no value":             {HasClaim([]string{"groups"}), http.StatusInternalServerError, ReasonInternal},
+		"an empty value":       {HasClaim([]string{"groups"}, ""), http.StatusInternalServerError, ReasonInternal},
+		"no acr":               {HasACR(), http.StatusInternalServerError, ReasonInternal},
+		"acr with a slash":     {HasACR(`a\b`), http.StatusInternalServerError, ReasonInternal},
+		"two acr in one":       {HasACR("a b"), http.StatusInternalServerError, ReasonInternal},
+		"no amr":               {HasAMR(), http.StatusInternalServerError, ReasonInternal},
+		"an empty scope":       {HasScope(""), http.StatusInternalServerError, ReasonInternal},
+		"a negative age":       {AuthenticatedWithin(-1), http.StatusInternalServerError, ReasonInternal},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -202,15 +208,16 @@ func TestRulesThatRefuse(t *testing.T) {
 // Claims of the userinfo endpoint fill up what the ID token lacks, and no more.
 func TestUserInfoClaims(t *testing.T) {
 	a := newApp(t, func(c *appConfig) {
-		c.session.UserInfoClaims = []string{"groups", "sub", "iss", "missing"}
-		c.op.Users = []clienttest.User{{Subject: "alice", Claims: map[string]any{"groups": []string{"staff"}, "email": "a@example.com"}}}
+		c.session.Claims = []string{"groups"}
+		c.session.UserInfoClaims = []string{"groups", "sub", "iss", "missing", "plan"}
+		c.op.Users = []clienttest.User{{Subject: "alice", Claims: map[string]any{"groups": []string{"staff"}, "email": "a@example.com", "plan": "gold"}}}
 	})
 	b := a.browser()
 	b.mustSignIn("alice")
 	var claims map[string]any
 	var groups []string
 	a.open = func(_ *http.Request, s *Session) {
-		if kept := string(s.presented.userInfo); kept != `{"groups":["staff"],"sub":"alice"}` {
+		if kept := string(s.presented.userInfo); kept != `{"plan":"gold"}` {
 			t.Errorf("kept is %s", kept)
 		}
 		s.presented.userInfo = []byte(`{"sub":"mallory","iss":"https://evil.example","team":["blue"]}`)
@@ -307,6 +314,20 @@ func (b *browser) followStepUps(atProvider *clienttest.Browser, page string) (re
 	return resp, signIns
 }
 
+// refusing is a rule of an app with one error for everybody.
+func refusing(err error) Rule { return func(*http.Request, *Session) error { return err } }
+
+// joined is a rule of an app that asks several, and tells all they say.
+func joined(rules ...Rule) Rule {
+	return func(r *http.Request, s *Session) error {
+		var all []error
+		for _, rule := range rules {
+			all = append(all, rule(r, s))
+		}
+		return errors.Join(all...)
+	}
+}
+
 // What one rule had the user sign in for is not lost to the next, and rules that cannot hold
 // together end in a refusal.
 func TestStepUpsDoNotGoInCircles(t *testing.T) {
@@ -323,6 +344,11 @@ func TestStepUpsDoNotGoInCircles(t *testing.T) {
 		"two acr at once":      {[]Rule{HasACR("gold"), HasACR("silver")}, http.StatusForbidden, maxStepUps},
 		"what cannot be had":   {[]Rule{HasACR("gold"), HasClaim([]string{"groups"}, "admin")}, http.StatusForbidden, 0},
 		"no error of ours":     {[]Rule{func(*http.Request, *Session) error { return (*Demand)(nil) }}, http.StatusForbidden, 0},
+		"nil in a wrapping":    {[]Rule{refusing(fmt.Errorf("%w", (*Demand)(nil)))}, http.StatusForbidden, 0},
+		"nil before a demand":  {[]Rule{refusing(errors.Join((*Demand)(nil), &Demand{ACR: []string{"gold"}}))}, http.StatusForbidden, 0},
+		"joined demands":       {[]Rule{joined(HasACR("gold"), HasScope("orders:read"))}, http.StatusOK, 2},
+		"joined with a no":     {[]Rule{joined(HasACR("gold"), HasClaim([]string{"groups"}, "admin"))}, http.StatusForbidden, 1},
+		"a no joined with it":  {[]Rule{joined(HasClaim([]string{"groups"}, "admin"), HasACR("gold"))}, http.StatusForbidden, 1},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -447,6 +473,9 @@ func TestRulesByHand(t *testing.T) {
 		if good != (err == nil) || !good && !errors.As(err, &d) {
 			t.Errorf("%d s from now: %v", seconds, err)
 		}
+	}
+	if err := AuthenticatedWithin(math.MaxInt64)(nil, signedInAt(a.op.Now())); err != nil {
+		t.Errorf("whenever: %v", err)
 	}
 }
 
