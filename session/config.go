@@ -110,8 +110,9 @@ type Config struct {
 	IdentityOnly bool
 	// UserInfoClaims are claims of the userinfo endpoint to keep in the session, which is
 	// asked once, at the sign-in. Session.Claim, Claims and Texts have those that the ID token
-	// of the sign-in lacks: what it has goes as refreshed ID tokens say. A sign-in fails where the endpoint does. A provider without OpenID Connect has
-	// none, and its account has all the claims. nil: it is not asked.
+	// of the sign-in lacks: what it has goes as refreshed ID tokens say. A sign-in fails where
+	// the endpoint does. A provider without OpenID Connect has none, and its account has all the
+	// claims. nil: it is not asked.
 	UserInfoClaims []string
 
 	// PublicClaims are the claims that StatusHandler tells the scripts of the app's pages.
