@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/postern-go/postern/client/clienttest"
@@ -57,11 +58,19 @@ func wantNone(t *testing.T, where, text string, canaries []canary) {
 // talkative.
 func TestV42NoSecretsAnywhere(t *testing.T) {
 	var failures []error
-	var told []any // of events and operations
+	var (
+		mu   sync.Mutex
+		told []any // of events and operations, some of them by refreshes in the background
+	)
+	tell := func(what ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, what...)
+	}
 	a := newApp(t, func(cfg *appConfig) {
-		cfg.session.OnEvent = func(_ context.Context, e Event) { told = append(told, e, e.Err) }
+		cfg.session.OnEvent = func(_ context.Context, e Event) { tell(e, e.Err) }
 		cfg.session.Observe = func(ctx context.Context, operation string) (context.Context, func(error)) {
-			return ctx, func(err error) { told = append(told, operation, err) }
+			return ctx, func(err error) { tell(operation, err) }
 		}
 		cfg.session.PostLogoutRedirectURL = appURL + "/"
 		cfg.session.OnError = func(w http.ResponseWriter, _ *http.Request, e *Error) {
@@ -128,6 +137,8 @@ func TestV42NoSecretsAnywhere(t *testing.T) {
 		t.Fatalf("too little happened: %d failures, %d secrets, %d bytes of log", len(failures), len(secrets), len(a.logs.String()))
 	}
 	wantNone(t, "the log", a.logs.String(), secrets)
+	mu.Lock()
+	defer mu.Unlock()
 	if len(told) < 400 {
 		t.Fatalf("%d things told of events and operations", len(told))
 	}
