@@ -835,13 +835,42 @@ func TestEndingsMergeInTheStore(t *testing.T) {
 			t.Errorf("step %d: got %v, want %v", i, got, step.want)
 		}
 	}
-	n := len(store.values)
+	n, remembered := len(store.values), len(nodes[0].m.ended.entries)
 	nodes[0].m.end(presence{}, ReasonSignedOut, now)
-	if len(store.values) != n {
-		t.Error("the end of nobody is in the store")
+	if len(store.values) != n || len(nodes[0].m.ended.entries) != remembered {
+		t.Error("the end of nobody is in the store, or remembered")
 	}
 	if logs := nodes[0].logs.String(); strings.Contains(logs, "this process only") {
 		t.Errorf("the log says that it failed: %s", logs)
+	}
+}
+
+// Of an ending in the Store a process learns by asking; of nobody it does not ask, and what
+// comes with an error is no answer.
+func TestLearnEnding(t *testing.T) {
+	store := newCountingStore()
+	a := newApp(t, func(cfg *appConfig) { cfg.session.Store, cfg.session.Secrets = store, []string{testSecret(1)} })
+	store.now = a.op.Now
+	until := a.op.Now().Add(time.Hour)
+	p := presence{id: sessionID{1}, ends: until}
+	signedOut := ending{ReasonSignedOut, time.UnixMilli(0)}
+	store.all.put(keyOf(a.m.endedName(p.id)), signedOut.binary(), a.op.Now(), until)
+	store.all.put(keyOf(a.m.endedName(sessionID{})), signedOut.binary(), a.op.Now(), until)
+
+	if a.m.learnEnding(t.Context(), presence{}) || store.loads.Load() != 0 {
+		t.Errorf("nobody has ended, or the store was asked (%d times)", store.loads.Load())
+	}
+	store.down.Store(true)
+	if a.m.learnEnding(t.Context(), p) || !a.m.ended.empty() {
+		t.Error("learned from what came with an error")
+	}
+	a.op.Advance(storePause)
+	store.down.Store(false)
+	if !a.m.learnEnding(t.Context(), p) {
+		t.Error("not learned")
+	}
+	if e, ok := a.m.ended.get(endedKey(p.id), a.op.Now()); !ok || e.reason != ReasonSignedOut {
+		t.Errorf("remembered: %v, %v", e, ok)
 	}
 }
 

@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postern-go/postern/client"
 	"github.com/postern-go/postern/client/clienttest"
@@ -166,6 +168,29 @@ func TestLogoutEndsAllThatReplacedEachOther(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Sessions that replaced each other in a circle, as answers in two tabs can, end once each; one
+// that comes up again and again pushes no other one out.
+func TestBesidesNamesEachOnce(t *testing.T) {
+	a := newApp(t)
+	now := a.op.Now()
+	session := func(n byte) *record {
+		rec := &record{id: sessionID{n}, expires: now.Add(time.Hour)}
+		rec.identity.issuer, rec.identity.subject = a.op.Issuer(), "alice"
+		return rec
+	}
+	first := session(1)
+	want := []presence{presenceOf(session(2))}
+	a.m.replace(want[0], first)
+	for range maxBesides {
+		a.m.replace(presenceOf(session(3)), first)
+	}
+	a.m.replace(presenceOf(first), session(3))
+	want = append(want, presenceOf(session(3)))
+	if got := a.m.besides(first.id, now); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
