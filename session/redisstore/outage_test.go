@@ -19,20 +19,20 @@ func TestSilentRedis(t *testing.T) {
 	s := startServer(t)
 	client := redis.NewClient(&redis.Options{Network: s.network, Addr: s.addr, ReadTimeout: 2 * time.Second})
 	defer client.Close()
-	store := &redisstore.Store{Client: client, Timeout: 100 * time.Millisecond, Lease: time.Second}
+	store := &redisstore.Store{Client: client, Timeout: 300 * time.Millisecond, Lease: time.Second}
 	works(t, store)
 	before := runtime.NumGoroutine()
 
 	s.pause(t)
-	for range 5 {
+	for range 2 {
 		begin := time.Now()
 		for what, err := range everyCall(t.Context(), store) {
 			if !errors.Is(err, context.DeadlineExceeded) || err.Error() != "redisstore: "+what+": no answer in time: context deadline exceeded" {
 				t.Errorf("%s of a Redis that does not answer: %v", what, err)
 			}
 		}
-		if took := time.Since(begin); took > 1500*time.Millisecond {
-			t.Errorf("four calls take %v, with a timeout of 100 ms", took)
+		if took := time.Since(begin); took > 4*time.Second {
+			t.Errorf("four calls take %v, with a timeout of 300 ms", took)
 		}
 	}
 	s.resume(t)
