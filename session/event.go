@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -39,6 +40,18 @@ func (m *Manager) emit(ctx context.Context, e Event) {
 	}
 	e.Time = m.cfg.Now()
 	m.cfg.OnEvent(ctx, e)
+}
+
+// contained runs what is the app's own, such as a hook or a log handler, behind something that
+// its panic must not undo. The log is told, unless it is the one that panics.
+func contained(logger *slog.Logger, do func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			defer func() { _ = recover() }()
+			logger.Error("session: a panic in what the app has given us", slog.String("panic", fmt.Sprintf("%T", p)))
+		}
+	}()
+	do()
 }
 
 // eventOf is an event about one session.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"testing"
@@ -174,32 +175,40 @@ func TestRefreshIsSavedWhenTheStoreAnswersAgain(t *testing.T) {
 	})
 }
 
-// A Store that failed a moment ago and is back is used as ever: who finds another process at
-// work waits for it.
-func TestRefreshAfterAMomentWithoutStore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		nodes, store, b := hangingCluster(t, 2)
-		a, other := nodes[0], nodes[1]
-		defer a.op.Close()
-		a.op.SetFaults(clienttest.TokenSlow)
-		var first, second string
-		var wg sync.WaitGroup
-		held := copyOf(b.jar)
-		wg.Go(func() { first = access(b.fetch("/")) })
-		synctest.Wait()
-		store.broken(down)
-		if _, err := other.m.shared.load(t.Context(), "x"); err == nil {
-			t.Error("the store works")
-		}
-		store.broken(nil)
-		wg.Go(func() { second = access((&browser{other, held}).fetch("/")) })
-		time.Sleep(storeTimeout)
-		a.op.SetFaults()
-		wg.Wait()
-		if first != second || first == "none" || refreshes(a) != 1 {
-			t.Errorf("tokens %q and %q, %d refreshes", first, second, refreshes(a))
-		}
-	})
+// A process whose Store has stumbled, or stumbles still, waits for the one that refreshes, and
+// takes what came of it.
+func TestRefreshWaitsForAnotherWhileTheStoreStumbles(t *testing.T) {
+	for name, still := range map[string]bool{"it is back": false, "it hangs for a moment": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nodes, store, b := hangingCluster(t, 2)
+				a, other := nodes[0], nodes[1]
+				defer a.op.Close()
+				a.op.SetFaults(clienttest.TokenSlow)
+				var first, second string
+				var wg sync.WaitGroup
+				held := &browser{other, copyOf(b.jar)}
+				wg.Go(func() { first = access(b.fetch("/")) })
+				synctest.Wait()
+				store.broken(down)
+				if _, err := other.m.shared.load(t.Context(), "x"); err == nil {
+					t.Error("the store works")
+				}
+				store.broken(nil)
+				store.hangs(still)
+				wg.Go(func() { second = access(held.fetch("/")) })
+				time.Sleep(storeGlance / 2)
+				store.hangs(false)
+				time.Sleep(storeTimeout)
+				a.op.SetFaults()
+				wg.Wait()
+				if first != second || first == "none" || refreshes(a) != 1 {
+					t.Errorf("tokens %q and %q, %d refreshes", first, second, refreshes(a))
+				}
+				other.wantUser(b.at(other), "alice")
+			})
+		})
+	}
 }
 
 // A Store with the sessions that begins to hang while the provider is asked delays the request,
@@ -234,41 +243,23 @@ func TestStoredRefreshWhileStoreHangs(t *testing.T) {
 	})
 }
 
-// A process whose Store stumbles and is back waits for the one that has the lock, and then looks
-// what came of it.
-func TestRefreshWaitsForTheLockWhileTheStoreStumbles(t *testing.T) {
+// Who waits in vain for a lock that somebody has knows that the Store answers.
+func TestBusyLockCostsNoPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newLockingStore()
-		nodes := cluster(t, 2, store, shortLived)
-		a, other := nodes[0], nodes[1]
+		a := cluster(t, 1, store)[0]
 		defer a.op.Close()
-		b := a.browser()
-		b.mustSignIn("alice")
-		for _, node := range nodes {
-			node.wantUser(b.at(node), "alice")
+		_, unlock, err := store.Lock(t.Context(), "lock.x")
+		if err != nil {
+			t.Fatal(err)
 		}
-		a.op.Advance(tokensOver)
-		a.op.SetFaults(clienttest.TokenSlow)
-		var first, second string
-		var wg sync.WaitGroup
-		held := &browser{other, copyOf(b.jar)}
-		wg.Go(func() { first = access(b.fetch("/")) })
-		synctest.Wait()
-		store.broken(down)
-		if _, err := other.m.shared.load(t.Context(), "x"); err == nil {
-			t.Error("the store works")
+		defer unlock()
+		ctx := a.m.shared.hurried(t.Context())
+		if _, _, err := a.m.shared.lock(ctx, 2*storeGlance, "x"); !errors.Is(err, errLockBusy) {
+			t.Errorf("the lock that somebody has: %v", err)
 		}
-		store.broken(nil)
-		store.hangs(true)
-		wg.Go(func() { second = access(held.fetch("/")) })
-		time.Sleep(storeGlance / 2)
-		store.hangs(false)
-		time.Sleep(2 * storeGlance)
-		a.op.SetFaults()
-		wg.Wait()
-		if first != second || first == "none" || refreshes(a) != 1 {
-			t.Errorf("tokens %q and %q, %d refreshes", first, second, refreshes(a))
+		if patienceOf(ctx).lost {
+			t.Error("it counts as a Store that hangs")
 		}
-		other.wantUser(b.at(other), "alice")
 	})
 }

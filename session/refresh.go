@@ -249,8 +249,7 @@ func (f *refresher) run(ctx context.Context, key memoryKey, want renewal, underw
 	fresh, found, err := f.renew(ctx, want)
 	failed := f.settle(key, want, underway, fresh, found, err)
 	// The app's log handler and its hook may wait, or panic, without harm to anybody's session.
-	defer func() { _ = recover() }()
-	f.report(ctx, want, found, failed, err)
+	contained(f.logger, func() { f.report(ctx, want, found, failed, err) })
 }
 
 // renew asks the provider, or finds that another process has. It runs in a goroutine of its
@@ -262,10 +261,7 @@ func (f *refresher) renew(ctx context.Context, want renewal) (fresh grant, found
 		}
 	}()
 	ctx, done := f.m.observe(ctx, "refresh")
-	defer func() {
-		defer func() { _ = recover() }() // of the hook: what the provider has given counts
-		done(err)
-	}()
+	defer func() { contained(f.logger, func() { done(err) }) }() // what the provider has given counts
 	if f.m.shared != nil && !want.begins {
 		return f.renewShared(ctx, want)
 	}

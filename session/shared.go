@@ -39,7 +39,6 @@ const (
 
 var (
 	errStorePaused = errors.New("the store has failed a moment ago, and is not asked")
-	errStorePanic  = errors.New("the store panicked")
 	errContested   = errors.New("other processes write over it")
 	errLockBusy    = errors.New("another process has the lock")
 )
@@ -146,13 +145,12 @@ func (s *shared) call(ctx context.Context, do func(context.Context) error) (err 
 	done := func(error) {}
 	// A panic of the Store, or of the hook, ends here: nobody else would ask again, and what
 	// the Store has answered counts.
-	defer func() { _ = recover() }()
 	defer func() {
-		if recover() != nil {
-			err = errStorePanic
+		if panicked := recover(); panicked != nil {
+			err = fmt.Errorf("the store panicked: %T", panicked)
 		}
 		p.learn(err, time.Since(begin))
-		done(err)
+		contained(s.logger, func() { done(err) })
 	}()
 	ctx, done = s.observe(ctx, "store")
 	return do(ctx)
@@ -211,9 +209,8 @@ func (s *shared) lock(outer context.Context, most time.Duration, key string) (he
 	timer := time.AfterFunc(p.of(most), func() { cancel(errLockBusy) })
 	held, release, err := s.acquire(ctx, key)
 	unlock = func() {
-		defer func() { _ = recover() }() // of the Locker: what was done under its lock counts
 		defer cancel(nil)
-		release()
+		contained(s.logger, release) // what was done under the lock counts
 	}
 	if !timer.Stop() && err == nil { // it came too late, and held has ended too
 		unlock()

@@ -59,15 +59,9 @@ func (f *refresher) renewShared(ctx context.Context, want renewal) (fresh grant,
 	sh := f.m.shared
 	t := turn{name: sh.key(kindRefresh, string(want.rec.id[:]), want.grant.tokens.RefreshToken)}
 	ctx = sh.hurried(ctx)
-	glance := patienceOf(ctx).lost
 	held, unlock, lockErr := sh.lock(ctx, lockPatience, t.name)
-	defer func() { unlock() }()
+	defer unlock()
 	err = f.look(ctx, want, &t)
-	// After a glance nobody knew who has the lock. The Store answers after all: so somebody works.
-	if glance && errors.Is(lockErr, errLockBusy) && err == nil && t.newer == nil {
-		held, unlock, lockErr = sh.lock(ctx, lockPatience, t.name)
-		err = f.look(ctx, want, &t)
-	}
 	t.exclusive = sh.locker != nil && lockErr == nil
 	if lockErr != nil {
 		f.warn(ctx, want, "session: refresh without a lock", lockErr)
@@ -85,15 +79,18 @@ func (f *refresher) renewShared(ctx context.Context, want renewal) (fresh grant,
 	case errors.Is(lockErr, errLockBusy): // the Store answers: so somebody has it, and works
 		return grant{}, false, lockErr
 	}
-	if err := sh.save(ctx, t.name, append([]byte{startedMark}, sh.process...), f.resultUntil(want)); err != nil && f.m.keepsInStore(want.rec) {
+	err = sh.save(ctx, t.name, append([]byte{startedMark}, sh.process...), f.resultUntil(want))
+	if err != nil && f.m.keepsInStore(want.rec) {
 		return grant{}, false, err
 	}
+	f.ignore(ctx, want, err)
 	if held.Err() != nil {
 		return grant{}, false, errLeaseLost
 	}
 	fresh, err = f.request(ctx, want)
 	if err == nil {
-		return f.publish(ctx, want, t.name, fresh), false, nil
+		contained(f.logger, func() { fresh = f.publish(ctx, want, t.name, fresh) }) // the refresh token of before is used up
+		return fresh, false, nil
 	}
 	return f.refused(ctx, want, &t, err)
 }
@@ -202,9 +199,7 @@ func (f *refresher) await(ctx context.Context, want renewal, t *turn, most time.
 
 // publish saves what came of a refresh, before anybody uses it. If that fails this process
 // has it all the same, and the browser soon, or the Store with the next change.
-func (f *refresher) publish(ctx context.Context, want renewal, name string, fresh grant) (kept grant) {
-	kept = fresh
-	defer func() { _ = recover() }() // of a log handler: the refresh token of before is used up
+func (f *refresher) publish(ctx context.Context, want renewal, name string, fresh grant) grant {
 	sh := f.m.shared
 	if !f.m.keepsInStore(want.rec) {
 		f.ignore(ctx, want, f.saveResult(ctx, want, name, fresh))

@@ -913,6 +913,9 @@ func TestRefreshOutlivesThePanicsOfTheApp(t *testing.T) {
 				t.Error("nothing has panicked")
 			}
 			panics.Store(false)
+			if logs := a.logs.String(); what != "log" && !strings.Contains(logs, `"session: a panic in what the app has given us","panic":"string"`) {
+				t.Errorf("%s: the log does not say so: %s", what, logs)
+			}
 		})
 	}
 }
