@@ -214,11 +214,7 @@ func (m *Manager) answerFailure(w http.ResponseWriter, r *http.Request, out *out
 // withoutAttempt answers a callback that has no attempt to be checked against:
 // the back button, a bookmark, another browser, or somebody's trap.
 func (m *Manager) withoutAttempt(w http.ResponseWriter, r *http.Request, state string, e *Error) {
-	s := m.entered(r.Context())
-	if s == nil {
-		s = new(Session)
-		m.open(s, r)
-	}
+	s := m.sessionOf(r)
 	if !s.SignedIn() {
 		e.Status, e.StartAgain = http.StatusBadRequest, m.cfg.LoginPath
 		m.fail(w, r, e)

@@ -39,11 +39,7 @@ import (
 func (m *Manager) CheckSessionHandler() http.Handler {
 	return m.allow(func(w http.ResponseWriter, r *http.Request) {
 		forbidStoring(w.Header())
-		s := m.entered(r.Context())
-		if s == nil {
-			s = new(Session)
-			m.open(s, r)
-		}
+		s := m.sessionOf(r)
 		if r.Method == http.MethodPost {
 			m.endAtProvider(w, r, s)
 			return

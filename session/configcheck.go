@@ -68,8 +68,6 @@ func (cfg *Config) checkLimits() error {
 	switch {
 	case cfg.Lifetime < 0 || cfg.Idle < 0 || cfg.AttemptLifetime < 0:
 		return errors.New("one of Lifetime, Idle and AttemptLifetime is negative")
-	case cfg.CookieBudget < 0:
-		return errors.New("a negative CookieBudget")
 	case cfg.SameSite == http.SameSiteNoneMode:
 		return errors.New("SameSite: None would send the session along with every site's requests: use Lax or Strict")
 	case cfg.SameSite < 0 || cfg.SameSite > http.SameSiteNoneMode:
@@ -131,19 +129,10 @@ func parseWebURL(raw string) (*url.URL, error) {
 		return nil, errors.New("not a URL")
 	case raw == "":
 		return nil, errors.New("it is missing")
-	case u.User != nil || u.Opaque != "" || u.Host == "" || u.Fragment != "":
+	case u.User != nil || u.Host == "" || u.Fragment != "":
 		return nil, fmt.Errorf("%q is not an absolute URL without user and fragment", cut(u.Redacted()))
 	case u.Scheme == "https", u.Scheme == "http" && loopback.Host(u.Hostname()):
 		return u, nil
 	}
 	return nil, fmt.Errorf("%q is neither https nor http on a loopback host", cut(u.Redacted()))
-}
-
-// cut shortens foreign text for an error or the log.
-func cut(s string) string {
-	const most = 64
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "..."
 }

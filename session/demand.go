@@ -125,42 +125,13 @@ func (d *Demand) triedIn(s *Session, now time.Time) demandKey {
 	return key
 }
 
-// put asks for the demand, beside what opts asks for already, and takes nothing back of that
-// but the acr. scopes are there without any in opts.
-func (d *Demand) put(opts *client.AuthorizeOptions, scopes []string) {
+// put asks for the age and the acr of the demand, beside what opts asks for already, and takes
+// nothing back of that but the acr.
+func (d *Demand) put(opts *client.AuthorizeOptions) {
 	if d.MaxAge != nil && (opts.MaxAge == nil || *d.MaxAge < *opts.MaxAge) {
 		opts.MaxAge = d.MaxAge
 	}
 	if len(d.ACR) > 0 {
 		opts.ACRValues = d.ACR
-	}
-	askScopes(opts, scopes, d.Scopes)
-}
-
-// scopesAt are the scopes of a session that a sign-in at p will take the place of, which it
-// is not to lose.
-func (s *Session) scopesAt(p *provider) []string {
-	if s == nil || !s.SignedIn() || s.presented.provider != p.name {
-		return nil
-	}
-	// A provider may call anything a scope, and need not take it back.
-	return slices.DeleteFunc(slices.Clone(s.tokens().Scope), func(scope string) bool {
-		return checkWords("scope", []string{scope}) != nil
-	})
-}
-
-// askScopes asks for more, beside what opts asks for, or else for scopes.
-func askScopes(opts *client.AuthorizeOptions, scopes, more []string) {
-	if opts.Scopes != nil {
-		scopes = opts.Scopes
-	}
-	asked := slices.Clone(scopes)
-	for _, one := range more {
-		if !slices.Contains(asked, one) {
-			asked = append(asked, one)
-		}
-	}
-	if len(asked) > len(scopes) {
-		opts.Scopes = asked
 	}
 }

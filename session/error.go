@@ -174,3 +174,12 @@ func (m *Manager) allow(next http.HandlerFunc, methods ...string) http.Handler {
 		m.fail(w, r, &Error{Status: http.StatusMethodNotAllowed, Reason: ReasonMethod})
 	})
 }
+
+// cut shortens foreign text for an error or the log.
+func cut(s string) string {
+	const most = 64
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
+}

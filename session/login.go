@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/postern-go/postern/client"
@@ -166,11 +167,13 @@ func (m *Manager) newAttempt(r *http.Request, p *provider, opts *LoginOptions, w
 		}
 	}
 	var tried demandKey
-	askScopes(authorize, p.rp.Scopes(), why.session.scopesAt(p))
+	scopes := why.session.scopesAt(p)
 	if why.demand != nil {
-		why.demand.put(authorize, p.rp.Scopes())
+		why.demand.put(authorize)
+		scopes = append(scopes, why.demand.Scopes...)
 		tried = why.demand.triedIn(why.session, m.cfg.Now())
 	}
+	askScopes(authorize, p.rp.Scopes(), scopes)
 	if why.prompt != "" {
 		authorize.Prompt = []string{why.prompt}
 	}
@@ -199,16 +202,6 @@ func (m *Manager) newAttempt(r *http.Request, p *provider, opts *LoginOptions, w
 		tried:    tried,
 		mode:     why.mode,
 	}, nil
-}
-
-// sessionOf is the session of a request, in a handler of ours.
-func (m *Manager) sessionOf(r *http.Request) *Session {
-	s := m.entered(r.Context())
-	if s == nil {
-		s = new(Session)
-		m.open(s, r)
-	}
-	return s
 }
 
 // present is the session that a request came with, good or not; nil: none that opens.
@@ -262,4 +255,29 @@ func startError(err error) *Error {
 		return &Error{Status: http.StatusInternalServerError, Reason: ReasonTooLarge, Err: err}
 	}
 	return &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Err: err}
+}
+
+// scopesAt are the scopes of a session that a sign-in at p will take the place of, which it
+// is not to lose.
+func (s *Session) scopesAt(p *provider) []string {
+	if s == nil || !s.SignedIn() || s.presented.provider != p.name {
+		return nil
+	}
+	// A provider may call anything a scope, and need not take it back.
+	return slices.DeleteFunc(slices.Clone(s.tokens().Scope), func(scope string) bool {
+		return checkWords("scope", []string{scope}) != nil
+	})
+}
+
+// askScopes asks for more, each once, beside what opts asks for, or else for scopes.
+func askScopes(opts *client.AuthorizeOptions, scopes, more []string) {
+	if opts.Scopes != nil {
+		scopes = opts.Scopes
+	}
+	opts.Scopes = slices.Clone(scopes)
+	for _, one := range more {
+		if !slices.Contains(opts.Scopes, one) {
+			opts.Scopes = append(opts.Scopes, one)
+		}
+	}
 }

@@ -57,11 +57,7 @@ func (m *Manager) LogoutHandler() http.Handler {
 }
 
 func (m *Manager) serveLogoutForm(w http.ResponseWriter, r *http.Request) {
-	s := m.entered(r.Context())
-	if s == nil {
-		s = new(Session)
-		m.open(s, r)
-	}
+	s := m.sessionOf(r)
 	switch {
 	case s.SignedIn(), s.reason == ReasonStoreDown:
 		m.writePage(w, r, http.StatusOK, page{Title: "Sign out", Text: "Do you want to sign out?", Action: m.cfg.LogoutPath, Label: "Sign out"})

@@ -56,6 +56,17 @@ func (m *Manager) open(s *Session, r *http.Request) {
 	s.stored = m.newestValues(rec, now).all
 }
 
+// sessionOf is the session of a request to a route of ours: the one that a middleware around
+// it has opened, or else opened now.
+func (m *Manager) sessionOf(r *http.Request) *Session {
+	s := m.entered(r.Context())
+	if s == nil {
+		s = new(Session)
+		m.open(s, r)
+	}
+	return s
+}
+
 func reasonLevel(reason string) slog.Level {
 	if reason == ReasonUndecryptable || reason == ReasonUnknownKey {
 		return slog.LevelWarn

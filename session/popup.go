@@ -23,11 +23,7 @@ func (m *Manager) PopupHandler() http.Handler {
 			m.fail(w, r, &Error{Status: http.StatusForbidden, Reason: ReasonNotNavigation})
 			return
 		}
-		s := m.entered(r.Context())
-		if s == nil {
-			s = new(Session)
-			m.open(s, r)
-		}
+		s := m.sessionOf(r)
 		if r.URL.Query().Has(popupField) && s.SignedIn() {
 			m.writePopup(w)
 			return

@@ -28,6 +28,12 @@ func TestOneRoundTrip(t *testing.T) {
 		if n := store.asked(); n != 1 {
 			t.Errorf("%d questions for one request: %q", n, store.loads)
 		}
+		mux, before := a.handler, store.asked()
+		a.handler = a.m.Load(mux)
+		if _, got, _ := b.state(); got["signed_in"] != true || store.asked() != before+1 {
+			t.Errorf("%d questions for a route of ours with Load around it: %v", store.asked()-before, got)
+		}
+		a.handler = mux
 		a.expireToken()
 		a.wantUser(b, "alice")
 		inStore := ticketOf(t, b).inStore()
@@ -318,15 +324,22 @@ func TestStoreDownAtOnce(t *testing.T) {
 	a.wantUser(b, "alice")
 }
 
+// aliceAndBob are two who are signed in for an hour, one of whom the Store was asked about.
+func aliceAndBob(t *testing.T) (a *app, store *lockingStore, alice, bob *browser) {
+	t.Helper()
+	store = newLockingStore()
+	a = cluster(t, 1, store, func(cfg *appConfig) { cfg.op.AccessTokenTTL = time.Hour })[0]
+	alice, bob = a.browser(), a.browser()
+	alice.mustSignIn("alice")
+	bob.mustSignIn("bob")
+	a.wantUser(alice, "alice")
+	return a, store, alice, bob
+}
+
 // A part of the Store can be gone, such as a node of a cluster: whose revocations nobody has
 // seen for five minutes is not let in because others' can be had.
 func TestStoreDownForSome(t *testing.T) {
-	store := newLockingStore()
-	a := cluster(t, 1, store, func(cfg *appConfig) { cfg.op.AccessTokenTTL = time.Hour })[0]
-	b, other := a.browser(), a.browser()
-	b.mustSignIn("alice")
-	other.mustSignIn("bob")
-	a.wantUser(b, "alice")
+	a, store, b, other := aliceAndBob(t)
 	gone := a.m.endedName(ticketOf(t, b).id)
 	store.broken(func(_, key string) error {
 		if key == gone {
@@ -352,12 +365,7 @@ func TestStoreDownForSome(t *testing.T) {
 
 // A Store that takes what it is given, and tells nobody what it has, is down.
 func TestStoreThatOnlyTakes(t *testing.T) {
-	store := newLockingStore()
-	a := cluster(t, 1, store, func(cfg *appConfig) { cfg.op.AccessTokenTTL = time.Hour })[0]
-	b, other := a.browser(), a.browser()
-	b.mustSignIn("alice")
-	other.mustSignIn("bob")
-	a.wantUser(b, "alice")
+	a, store, b, other := aliceAndBob(t)
 	store.broken(func(operation, _ string) error {
 		if operation == "load" {
 			return errTestStore

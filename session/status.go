@@ -51,11 +51,7 @@ func (m *Manager) StatusHandler() http.Handler {
 			m.fail(w, r, e)
 			return
 		}
-		s := m.entered(r.Context())
-		if s == nil {
-			s = new(Session)
-			m.open(s, r)
-		}
+		s := m.sessionOf(r)
 		if s.reason == ReasonStoreDown { // then nobody knows
 			m.fail(w, r, &Error{Status: http.StatusServiceUnavailable, Reason: s.reason})
 			return

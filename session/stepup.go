@@ -38,11 +38,7 @@ const (
 //
 // [Challenge] makes a demand of the answer of an API.
 func (m *Manager) StepUp(w http.ResponseWriter, r *http.Request, d *Demand) {
-	s := m.entered(r.Context())
-	if s == nil {
-		s = new(Session)
-		m.open(s, r)
-	}
+	s := m.sessionOf(r)
 	if !s.SignedIn() {
 		m.admit(w, r, s, nil)
 		return

@@ -256,6 +256,10 @@ func TestStepUpAddress(t *testing.T) {
 	if got, err := a.m.readStepUp(sealed); err != nil || got.key() != d.key() {
 		t.Fatalf("%v, %v", got, err)
 	}
+	// It is good for who is not signed in, too.
+	if asked := authRequest(t, a.browser().get(address)); asked.Get("acr_values") != "gold" || asked.Get("scope") != "openid profile email offline_access" {
+		t.Errorf("asked for %v", asked)
+	}
 	foreign, err := newApp(t, func(c *appConfig) { c.session.Secrets = []string{testSecret(2)} }).m.stepUpAddress(d)
 	if err != nil {
 		t.Fatal(err)
@@ -416,17 +420,86 @@ func TestStepUpAfterARefreshWithoutACR(t *testing.T) {
 	}
 }
 
+func TestDemandSaysWhatIsLacking(t *testing.T) {
+	hour := time.Hour
+	for want, d := range map[string]*Demand{
+		`session: wanted: signed in within 1h0m0s`:                                            {MaxAge: &hour},
+		`session: wanted: acr of "gold silver"`:                                               {ACR: []string{"gold", "silver"}},
+		`session: wanted: scope "a b"`:                                                        {Scopes: []string{"a", "b"}},
+		`session: wanted: provider "blue"`:                                                    {Provider: "blue"},
+		`session: wanted: signed in within 1h0m0s, acr of "gold", scope "a", provider "blue"`: {MaxAge: &hour, ACR: []string{"gold"}, Scopes: []string{"a"}, Provider: "blue"},
+	} {
+		if got := d.Error(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// Step-ups in a row are counted, as long as each comes soon after the one before.
+func TestTriedInCounts(t *testing.T) {
+	a := newApp(t)
+	now, d := a.op.Now(), &Demand{ACR: []string{"gold"}}
+	for name, tt := range map[string]struct {
+		tried byte
+		ago   time.Duration
+		want  byte
+	}{
+		"the first": {0, time.Second, 1}, "the third": {2, time.Second, 3}, "just in time": {2, stepUpPause - 1, 3},
+		"after a while": {2, stepUpPause, 1}, "no more than that": {200, time.Second, maxStepUps + 1},
+	} {
+		rec := &record{created: now.Add(-tt.ago)}
+		rec.tried[stepUpCount] = tt.tried
+		got := d.triedIn(&Session{m: a.m, presented: rec}, now)
+		want := d.key()
+		want[stepUpCount] = tt.want
+		if got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
+// What is asked for is what the app, or the client, asks for, and what the session has: each
+// scope once, and none that no request can have.
+func TestAskScopes(t *testing.T) {
+	a := newApp(t)
+	p := a.m.provider("")
+	rec := &record{provider: p.name}
+	s := &Session{m: a.m, presented: rec, provider: p, grant: grant{tokens: &client.Tokens{Scope: []string{"email", `a"b`, "openid"}}}}
+	held := s.scopesAt(p)
+	if want := []string{"email", "openid"}; !slices.Equal(held, want) {
+		t.Errorf("held %q, want %q", held, want)
+	}
+	for name, tt := range map[string]struct{ own, want []string }{
+		"of the client": {nil, []string{"openid", "profile", "email", "orders"}},
+		"of the app":    {[]string{"openid", "phone"}, []string{"openid", "phone", "email", "orders"}},
+	} {
+		own := slices.Clone(tt.own)
+		opts := &client.AuthorizeOptions{Scopes: own}
+		askScopes(opts, []string{"openid", "profile"}, append(held, "orders", "email"))
+		if !slices.Equal(opts.Scopes, tt.want) || !slices.Equal(own, tt.own) {
+			t.Errorf("%s: %q, want %q; its own are %q now", name, opts.Scopes, tt.want, own)
+		}
+	}
+}
+
 // A demand takes nothing back of what the app asks of every sign-in.
 func TestStepUpIsNoWeakerThanTheApp(t *testing.T) {
 	a := newApp(t, func(c *appConfig) {
 		c.session.Authorize = func(*http.Request) (*client.AuthorizeOptions, error) {
 			within := 5 * time.Minute
-			return &client.AuthorizeOptions{MaxAge: &within}, nil
+			return &client.AuthorizeOptions{MaxAge: &within, ACRValues: []string{"silver"}}, nil
 		}
 	})
 	a.guarded(AuthenticatedWithin(time.Hour))
+	a.mux.Handle("/acr", a.m.Guard(HasACR("gold"))(http.HandlerFunc(a.page)))
+	a.mux.Handle("/scope", a.m.Guard(HasScope("orders:read"))(http.HandlerFunc(a.page)))
 	b := a.browser()
 	b.mustSignIn("alice")
+	for page, acr := range map[string]string{"/acr": "gold", "/scope": "silver"} {
+		if asked := authRequest(t, b.get(page)); asked.Get("max_age") != "300" || asked.Get("acr_values") != acr {
+			t.Errorf("%s: max_age %s, acr_values %s", page, asked.Get("max_age"), asked.Get("acr_values"))
+		}
+	}
 	a.op.Advance(30 * time.Minute)
 	b.get("/")
 	a.op.Advance(40 * time.Minute)
