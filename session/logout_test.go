@@ -33,6 +33,9 @@ func TestSignOut(t *testing.T) {
 	}
 	held := b.request("GET", "/", fetchHeaders...)
 	resp := b.post("/auth/logout")
+	if deleted := fmt.Sprint(setCookies(resp)); strings.Contains(deleted, "silent") {
+		t.Errorf("a cookie that there is not is deleted: %s", deleted)
+	}
 	if names := b.jar.names(); !slices.Equal(names, []string{"__Host-postern-logout"}) {
 		t.Errorf("cookies until the way back: %q", names)
 	}

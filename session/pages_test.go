@@ -51,6 +51,9 @@ func TestSilently(t *testing.T) {
 	if asked := authRequest(t, resp); asked.Get("prompt") != "none" {
 		t.Fatalf("asked for %v", asked)
 	}
+	if text := body(resp); strings.Contains(text, "hello") {
+		t.Errorf("the page is in the redirect: %q", text)
+	}
 	back, err := atProvider.SignIn(resp.Header.Get("Location"), "")
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +101,13 @@ func TestSilentlyLetsPass(t *testing.T) {
 	}
 	two, _, _ := newTwo(t)
 	tests["no choice of a provider"] = page(two)
+	two, _, _ = newTwo(t, func(c *Config) { c.ChooseProvider = func(*http.Request) string { return "green" } })
+	tests["an unknown provider"] = page(two)
+	a := newApp(t)
+	a.silently()
+	if resp := a.browser().send(a.browser().request("HEAD", "/public")); resp.StatusCode != http.StatusOK {
+		t.Errorf("HEAD: %d", resp.StatusCode)
+	}
 	for name, text := range tests {
 		if text != "hello " {
 			t.Errorf("%s: %q", name, text)

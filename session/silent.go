@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/postern-go/postern/client"
@@ -49,29 +48,28 @@ func (m *Manager) sentSilently(w http.ResponseWriter, r *http.Request) bool {
 	ctx, cancel := context.WithTimeout(r.Context(), silentPatience)
 	defer cancel()
 	r = r.WithContext(ctx)
-	return m.asksSilently(r) && m.beginSilently(w, r)
+	p := m.askedSilently(r)
+	return p != nil && m.beginSilently(w, r, p)
 }
 
-// asksSilently says whether to send a request without a session to the provider.
-func (m *Manager) asksSilently(r *http.Request) bool {
+// askedSilently is the provider to send a request without a session to; nil: none.
+func (m *Manager) askedSilently(r *http.Request) *provider {
 	if r.Method != http.MethodGet || !m.navigation(r) || m.isCallback(r) || m.cookies.hasSilent(r) {
-		return false
+		return nil
 	}
 	p, err := m.providerFor(r, "")
 	if p == nil || err != nil {
-		return false
+		return nil
 	}
-	_, err = p.rp.LogoutKeepsState(r.Context())
-	return err == nil
+	if _, err := p.rp.LogoutKeepsState(r.Context()); err != nil {
+		return nil
+	}
+	return p
 }
 
 // beginSilently says whether it has answered. Where a sign-in cannot be begun, the page
 // goes on without.
-func (m *Manager) beginSilently(w http.ResponseWriter, r *http.Request) bool {
-	p, err := m.providerFor(r, "")
-	if err != nil {
-		return false
-	}
+func (m *Manager) beginSilently(w http.ResponseWriter, r *http.Request, p *provider) bool {
 	a, err := m.newAttempt(r, p, &LoginOptions{}, loginPurpose{mode: modeSilent, prompt: "none"})
 	if err == nil {
 		err = m.cookies.writeAttempt(w.Header(), r, a, byPost(a.login))
@@ -113,7 +111,7 @@ func (c *cookies) writeSilent(h http.Header) {
 }
 
 func (c *cookies) clearSilent(h http.Header, r *http.Request) {
-	if c.hasSilent(r) || slices.ContainsFunc(h["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, c.silentName+"=") }) {
+	if c.hasSilent(r) {
 		c.deleteCookie(h, c.silentName)
 	}
 }
