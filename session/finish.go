@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/postern-go/postern/client"
@@ -27,13 +27,14 @@ type outcome struct {
 	mode     loginMode
 	seenAt   time.Time // of the session that goes on in a frame
 	err      *Error
-	tell     atomic.Pointer[func()] // that somebody has signed in; nil: nobody has, or it is told
+	tell     func() // that somebody has signed in; nil: nobody has
+	once     sync.Once
 }
 
 // told says that the browser is given the session now: an answer before may have failed.
 func (out *outcome) told() {
-	if tell := out.tell.Swap(nil); tell != nil {
-		(*tell)()
+	if out.tell != nil {
+		out.once.Do(out.tell)
 	}
 }
 
@@ -93,11 +94,10 @@ func (m *Manager) finishLogin(r *http.Request, a *attempt, params url.Values) *o
 		return out
 	}
 	ctx = context.WithoutCancel(ctx)
-	tell := func() {
+	out.tell = func() {
 		m.log(r, slog.LevelInfo, "session: signed in", slog.String("session", rec.id.hash()))
 		m.emit(ctx, eventOf(EventLogin, rec))
 	}
-	out.tell.Store(&tell)
 	return out
 }
 

@@ -306,11 +306,25 @@ func TestFrontChannelForgetsNoSignInMeanwhile(t *testing.T) {
 // What could not be saved of a logout is found by the next one.
 func TestFrontChannelTriesAgain(t *testing.T) {
 	store := new(mapStore)
-	nodes := cluster(t, 2, store, func(cfg *appConfig) { cfg.session.FrontChannelWithoutCookie = true })
+	revoked := 0
+	nodes := cluster(t, 2, store, func(cfg *appConfig) {
+		cfg.session.FrontChannelWithoutCookie = true
+		cfg.session.OnEvent = func(_ context.Context, e Event) {
+			if e.Type == EventRevoked && e.Session == "" { // not of the requests that find out
+				revoked++
+			}
+		}
+	})
 	a, other := nodes[0], nodes[1]
 	b := a.browser()
 	b.mustSignIn("alice")
-	target := frame(a.op.Issuer(), b.sid())
+	target, announced := frame(a.op.Issuer(), b.sid()), a.m.announced(a.op.Issuer(), b.sid())
+	wantNoted := func(want bool, told int) {
+		t.Helper()
+		if _, noted := store.get(announced); noted != want || revoked != told {
+			t.Errorf("noted: %v, want %v; told %d times, want %d", noted, want, revoked, told)
+		}
+	}
 	store.broken(func(operation, key string) error {
 		if operation == "save" && strings.HasPrefix(key, kindRevoked+".") {
 			return errTestStore
@@ -319,8 +333,10 @@ func TestFrontChannelTriesAgain(t *testing.T) {
 	})
 	a.wantFrame(a.browser().get(target, frameHeaders...))
 	other.wantUser(b.at(other), "alice")
+	wantNoted(true, 0)
 	store.broken(nil)
 	a.wantFrame(a.browser().get(target, frameHeaders...))
+	wantNoted(false, 1)
 	other.wantUser(b.at(other), "nobody: "+ReasonRevoked)
 }
 

@@ -335,7 +335,8 @@ func TestLoginBesideALargeSession(t *testing.T) {
 	})
 	address := "/page?" + strings.Repeat("x", 1000)
 	authorization := b.get("/auth/login?return_to=" + url.QueryEscape(address)).Header.Get("Location")
-	a.wantRedirect(b.get(b.callbackOf(authorization, "alice"), fromProvider...), "/")
+	a.wantRedirect(b.get(b.callbackOf(authorization, "bob"), fromProvider...), "/")
+	a.wantUser(b, "bob") // and not who was there before
 	if !a.logs.has(ReasonTooLarge) {
 		t.Error("the log does not say why")
 	}
