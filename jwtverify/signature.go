@@ -225,7 +225,7 @@ func (a algorithm) digest(buf *[sha512.Size]byte, input []byte) []byte {
 // mac authenticates input under the secret, into buf.
 func (a algorithm) mac(buf *[sha512.Size]byte, secret sharedSecret, input []byte) []byte {
 	h := hmac.New(a.hash.New, secret)
-	h.Write(slices.Clone(input)) // a hash.Hash may keep it: input itself is on no heap
+	h.Write(slices.Clone(input)) // what an interface is given goes to the heap: a copy, and not the caller's array
 	return h.Sum(buf[:0])
 }
 
