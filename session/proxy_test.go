@@ -161,7 +161,7 @@ func testSmuggling(t *testing.T, connection string) {
 		"X-Authenticated-User", "Ssl-Client-Verify", "X-Amzn-Oidc-Data", "X-Amzn-Mtls-Clientcert", "X-Goog-Authenticated-User-Email", "X-Goog-Iap-Jwt-Assertion",
 		"X-Ms-Client-Principal", "X-Ms-Token-Aad-Id-Token", "Cf-Access-Jwt-Assertion", "X-Authentik-Username", "Tailscale-User-Login", "X-Envoy-Original-Path", "X-Authenticated-Userid",
 		"X-Authenticated-Groups", "Remote-Groups", "Remote-Email", "X-WebAuth-Role", "X-Consumer-Username", "X-Credential-Identifier", "X-Anonymous-Consumer",
-		"X-Pomerium-Claim-Email", "X-Vouch-User", "X-Userinfo", "X-Id-Token", "X-Access-Token", "X-Jwt-Assertion", "Oidc-Claim-Sub", "X-User-Id", "X-User-Groups",
+		"X-Pomerium-Claim-Email", "X-Vouch-User", "X-Userinfo", "X-Id-Token", "X-Access-Token", "X-Jwt-Assertion", "Oidc-Claim-Sub", "X-User-Id", "X-User-Name", "X-User-Email", "X-User-Groups", "X-User-Roles",
 		"X-Email", "X-Groups", "Impersonate-User", "X-Appengine-User-Ip", "X-Azure-ClientIP", "X-Originating-IP", "X-Host",
 		"X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
 		"Origin", "Referer", "Access-Control-Request-Method", "Te", "Trailer", "Keep-Alive", "Proxy-Connection", "Expect", "X-Secret",
