@@ -158,6 +158,20 @@ func lineLike(t *testing.T, line, pattern string) {
 	}
 }
 
+func TestNamesOfChunks(t *testing.T) {
+	c := testCookies(t, overTLS)
+	for i, name := range c.names {
+		if got, ok := c.chunkIndex(name); got != i || !ok {
+			t.Errorf("%q is %d, %v, want %d", name, got, ok, i)
+		}
+	}
+	for _, name := range []string{"", "app", c.names[0][:5], c.names[0] + ".", c.names[0] + ".0", c.names[0] + ".9", c.names[0] + ".11", c.names[0] + "-1", "x" + c.names[0], ".1"} {
+		if got, ok := c.chunkIndex(name); ok {
+			t.Errorf("%q is taken for chunk %d", name, got)
+		}
+	}
+}
+
 func TestNewCookiesRefuses(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -187,6 +201,8 @@ func TestNewCookiesRefuses(t *testing.T) {
 		{"name with a prefix", func(c *cookieConfig) { c.app = "__Host-app" }, "not a letter or digit"},
 		{"name of another app's seen cookie", func(c *cookieConfig) { c.app = "app-seen" }, "which cookies of ours use"},
 		{"name of another app's attempt", func(c *cookieConfig) { c.app = "app-Login-x" }, "which cookies of ours use"},
+		{"name of another app's silent cookie", func(c *cookieConfig) { c.app = "app-silent" }, "which cookies of ours use"},
+		{"name of another app's way back", func(c *cookieConfig) { c.app = "app-logout" }, "which cookies of ours use"},
 		{"name of another app's POST attempt", func(c *cookieConfig) { c.app = "app-post" }, "which cookies of ours use"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -280,6 +280,25 @@ func (w *watched) signInAtBoth(user string) {
 	w.wantRedirect(w.get(back.RequestURI(), fromProvider...), "/")
 }
 
+// What the app asks of every sign-in is asked in the frame too.
+func TestRecheckAsksAsTheAppDoes(t *testing.T) {
+	own := url.Values{"audience": {"https://api.example.com"}}
+	a := newApp(t, func(c *appConfig) {
+		c.session.Authorize = func(*http.Request) (*client.AuthorizeOptions, error) {
+			return &client.AuthorizeOptions{Extra: own}, nil
+		}
+	})
+	w := &watched{a.browser(), a.op.NewBrowser()}
+	w.signInAtBoth("alice")
+	asked := authRequest(t, w.get(w.data()["recheck"], inFrame...))
+	if asked.Get("audience") != own.Get("audience") || asked.Get("prompt") != "none" || asked.Get("id_token_hint") == "" {
+		t.Errorf("asked for %v", asked)
+	}
+	if len(own) != 1 {
+		t.Errorf("what the app gave has become %v", own)
+	}
+}
+
 // data are the data attributes of the page.
 func (w *watched) data() map[string]string {
 	w.t.Helper()
