@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -486,5 +487,30 @@ func TestJudge(t *testing.T) {
 		if f.dead != tt.dead || f.reason != tt.reason || errors.Is(f, ErrSignIn) != tt.dead || !errors.Is(f, tt.err) {
 			t.Errorf("%s: dead is %v, reason %q", name, f.dead, f.reason)
 		}
+	}
+}
+
+// A hook that panics in the goroutine of a refresh ends neither the program nor the session.
+func TestRefreshOutlivesAHookThatPanics(t *testing.T) {
+	var panics atomic.Bool
+	a := newApp(t, func(cfg *appConfig) {
+		cfg.session.Observe = func(ctx context.Context, operation string) (context.Context, func(error)) {
+			if panics.Load() && operation == "refresh" {
+				panic("boom")
+			}
+			return ctx, func(error) {}
+		}
+	})
+	b := a.browser()
+	b.mustSignIn("alice")
+	a.expireToken()
+	panics.Store(true)
+	if got := access(b.fetch("/")); got != "none" || refreshes(a) != 0 || !strings.Contains(a.logs.String(), "panic in a refresh: string") {
+		t.Errorf("token %q after %d refreshes; log: %s", got, refreshes(a), a.logs)
+	}
+	panics.Store(false)
+	a.op.Advance(firstBackoff)
+	if got := access(b.fetch("/")); got == "none" || refreshes(a) != 1 {
+		t.Errorf("token %q after %d refreshes", got, refreshes(a))
 	}
 }

@@ -30,8 +30,8 @@ func decisive() []target {
 		{dir: "jwtverify"},
 		{dir: "client", files: []string{"callback.go", "exchange.go", "token.go", "refresh.go", "userinfo.go", "discover.go", "metadata.go", "http.go",
 			"introspect.go", "introspector.go", "signing.go", "oauth.go", "account.go", "verifylogout.go"}},
-		{dir: "session", files: []string{"address.go", "attempt.go", "backchannel.go", "chunk.go", "ending.go", "open.go", "recall.go", "record.go",
-			"revocation.go", "rule.go", "seal.go", "stepup.go", "ticket.go"}},
+		{dir: "session", files: []string{"address.go", "attempt.go", "backchannel.go", "chunk.go", "configcheck.go", "demand.go", "ending.go", "open.go",
+			"proxyheader.go", "recall.go", "record.go", "revocation.go", "rule.go", "seal.go", "stepup.go", "ticket.go"}},
 	}
 }
 
