@@ -492,25 +492,32 @@ func TestJudge(t *testing.T) {
 
 // A hook that panics in the goroutine of a refresh ends neither the program nor the session.
 func TestRefreshOutlivesAHookThatPanics(t *testing.T) {
-	var panics atomic.Bool
-	a := newApp(t, func(cfg *appConfig) {
-		cfg.session.Observe = func(ctx context.Context, operation string) (context.Context, func(error)) {
-			if panics.Load() && operation == "refresh" {
-				panic("boom")
+	synctest.Test(t, func(t *testing.T) {
+		var panics atomic.Bool
+		a := newApp(t, func(cfg *appConfig) {
+			cfg.session.Observe = func(ctx context.Context, operation string) (context.Context, func(error)) {
+				if panics.Load() && operation == "refresh" {
+					panic("boom")
+				}
+				return ctx, func(error) {}
 			}
-			return ctx, func(error) {}
+		})
+		defer a.op.Close()
+		b := a.browser()
+		b.mustSignIn("alice")
+		a.expireToken()
+		panics.Store(true)
+		if got := access(b.fetch("/")); got != "none" || refreshes(a) != 0 {
+			t.Errorf("token %q after %d refreshes", got, refreshes(a))
+		}
+		synctest.Wait() // the log is written behind the answer
+		if logs := a.logs.String(); !strings.Contains(logs, "panic in a refresh: string") {
+			t.Errorf("the log does not say so: %s", logs)
+		}
+		panics.Store(false)
+		time.Sleep(firstBackoff)
+		if got := access(b.fetch("/")); got == "none" || refreshes(a) != 1 {
+			t.Errorf("token %q after %d refreshes", got, refreshes(a))
 		}
 	})
-	b := a.browser()
-	b.mustSignIn("alice")
-	a.expireToken()
-	panics.Store(true)
-	if got := access(b.fetch("/")); got != "none" || refreshes(a) != 0 || !strings.Contains(a.logs.String(), "panic in a refresh: string") {
-		t.Errorf("token %q after %d refreshes; log: %s", got, refreshes(a), a.logs)
-	}
-	panics.Store(false)
-	a.op.Advance(firstBackoff)
-	if got := access(b.fetch("/")); got == "none" || refreshes(a) != 1 {
-		t.Errorf("token %q after %d refreshes", got, refreshes(a))
-	}
 }
